@@ -1,0 +1,67 @@
+"""A release by hand through boto3: create, publish, alias with weights, invoke, state machine, execution."""
+import collections, io, json, time, uuid, zipfile
+
+import boto3
+
+
+def bundle(colour):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, "w") as z:
+        z.writestr("index.py", f"def handler(event, context):\n    return {{'colour': '{colour}', 'version': context.function_version}}\n")
+    return b.getvalue()
+
+
+fn, sfn, sts = (boto3.client(s) for s in ("lambda", "stepfunctions", "sts"))
+account = sts.get_caller_identity()["Account"]
+role, name = f"arn:aws:iam::{account}:role/r", "boto-" + uuid.uuid4().hex[:8]
+
+fn.create_function(FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role, Code={"ZipFile": bundle("blue")})
+fn.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+one = fn.publish_version(FunctionName=name)["Version"]
+again = fn.publish_version(FunctionName=name)["Version"]
+assert one == again == "1", (one, again)
+fn.update_function_code(FunctionName=name, ZipFile=bundle("green"))
+fn.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+two = fn.publish_version(FunctionName=name)["Version"]
+assert two == "2", two
+
+alias = fn.create_alias(FunctionName=name, Name="live", FunctionVersion=one, RoutingConfig={"AdditionalVersionWeights": {two: 0.1}})
+seen = collections.Counter()
+for _ in range(1000):
+    answer = fn.invoke(FunctionName=name, Qualifier="live", Payload=b"{}")
+    body = json.load(answer["Payload"])
+    assert body["version"] == answer["ExecutedVersion"], (body, answer["ExecutedVersion"])
+    seen[answer["ExecutedVersion"]] += 1
+assert 60 < seen["2"] < 150, f"10 % of 1000 were {seen['2']}"  # beyond four standard deviations either way
+try:
+    fn.update_alias(FunctionName=name, Name="live", FunctionVersion=two, RevisionId="stale")
+    raise SystemExit("a stale RevisionId was accepted")
+except fn.exceptions.PreconditionFailedException:
+    pass
+fn.update_alias(FunctionName=name, Name="live", FunctionVersion=two, RoutingConfig={"AdditionalVersionWeights": {}}, RevisionId=alias["RevisionId"])
+assert {fn.invoke(FunctionName=name, Qualifier="live")["ExecutedVersion"] for _ in range(50)} == {"2"}
+try:
+    fn.delete_function(FunctionName=name, Qualifier=two)
+    raise SystemExit("a version that an alias names was deleted")
+except fn.exceptions.ResourceConflictException:
+    pass
+
+task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "OutputPath": "$.Payload", "End": True}
+definition = lambda v: json.dumps({"StartAt": "Ask", "States": {"Ask": {**task, "Parameters": {"FunctionName": f"{name}:{v}", "Payload.$": "$"}}}})
+made = sfn.create_state_machine(name=name, roleArn=role, definition=definition(one), publish=True)
+blue = made["stateMachineVersionArn"]
+green = sfn.update_state_machine(stateMachineArn=made["stateMachineArn"], definition=definition(two), publish=True)["stateMachineVersionArn"]
+live = sfn.create_state_machine_alias(name="live", routingConfiguration=[
+    {"stateMachineVersionArn": blue, "weight": 50}, {"stateMachineVersionArn": green, "weight": 50}])["stateMachineAliasArn"]
+colours = {blue: "blue", green: "green"}
+seen = collections.Counter()
+for _ in range(40):
+    run = sfn.start_execution(stateMachineArn=live, input="{}")["executionArn"]
+    while (d := sfn.describe_execution(executionArn=run))["status"] == "RUNNING":
+        time.sleep(0.01)
+    assert d["status"] == "SUCCEEDED", d
+    assert d["stateMachineAliasArn"] == live
+    assert json.loads(d["output"])["colour"] == colours[d["stateMachineVersionArn"]], d
+    seen[colours[d["stateMachineVersionArn"]]] += 1
+assert len(seen) == 2, seen
+print("boto3:", dict(seen), "executions by colour")

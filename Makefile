@@ -1,0 +1,27 @@
+# One line per target; `make help` reads the comments.
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race lint bench conformance
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./teal
+	go build -o teal ./cmd/teal
+
+demo: ## release blue, then green, then a broken green, on this machine
+	go run ./cmd/teal demo
+
+test: ## run all tests
+	go test ./...
+
+race: ## run the tests of what is concurrent under the race detector
+	go test -race ./internal/alias/... ./internal/store/... ./internal/pool/... ./internal/platform/... ./internal/controller/... ./internal/awsproto/...
+
+lint: ## formatting, vet and the linters of .golangci.yml
+	golangci-lint run ./...
+
+bench: ## the benchmarks of docs/performance.md
+	go test -run '^$$' -bench . -benchmem ./internal/alias ./internal/asl/interp ./internal/store/... ./internal/pool ./internal/platform/...
+
+conformance: ## replay recorded answers of AWS, when they are at hand in ../shared/conformance (needs Python and boto3)
+	.ci/conformance
