@@ -1,0 +1,170 @@
+package awsproto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Mux serves AWS services at one address. Make it with [NewMux].
+type Mux struct {
+	cfg      Config
+	log      *slog.Logger
+	now      func() time.Time
+	byTarget map[string]*Service
+	byScope  map[string][]*Service
+	services []*Service
+	serves   string // the names of the services, for messages
+}
+
+var _ http.Handler = (*Mux)(nil)
+
+// NewMux checks the tables, builds the plan of every type that they mention and returns the handler of all services.
+// Its error names the service, the operation and the member that cannot be served.
+func NewMux(cfg Config, services ...*Service) (*Mux, error) {
+	m := &Mux{cfg: cfg, log: cfg.Logger, now: cfg.Now, byTarget: map[string]*Service{}, byScope: map[string][]*Service{}}
+	if m.log == nil {
+		m.log = slog.Default()
+	}
+	if m.now == nil {
+		m.now = time.Now
+	}
+	var names []string
+	for _, s := range services {
+		if err := s.build(cfg.MaxBody); err != nil {
+			return nil, fmt.Errorf("service %s: %w", s.Name, err)
+		}
+		if s.Target != "" {
+			if other := m.byTarget[s.Target]; other != nil {
+				return nil, fmt.Errorf("services %s and %s have the same target %s", other.Name, s.Name, s.Target)
+			}
+			m.byTarget[s.Target] = s
+		}
+		scopes := s.Scopes
+		if len(scopes) == 0 {
+			scopes = []string{s.Name}
+		}
+		for _, scope := range scopes {
+			m.byScope[scope] = append(m.byScope[scope], s)
+		}
+		m.services = append(m.services, s)
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	m.serves = strings.Join(names, ", ")
+	return m, nil
+}
+
+// build checks a table and prepares its plans; a service that is already built is left as it is.
+func (s *Service) build(maxBody int64) error {
+	if s.codec != nil {
+		return nil
+	}
+	if s.Name == "" {
+		return errors.New("a service needs a name")
+	}
+	if len(s.Protocols) == 0 {
+		return errors.New("a service needs a protocol")
+	}
+	if s.maxLen = s.MaxBody; s.maxLen <= 0 {
+		s.maxLen = maxBody
+	}
+	if s.maxLen <= 0 {
+		s.maxLen = DefaultMaxBody
+	}
+	c, err := s.newCodec()
+	if err != nil {
+		return err
+	}
+	byName, routes := map[string]*operation{}, newRouter()
+	for _, o := range s.Operations {
+		op := o.op
+		if byName[op.name] != nil {
+			return fmt.Errorf("operation %s stands twice in the table", op.name)
+		}
+		byName[op.name] = op
+		op.svc = s
+		if err := op.build(c, routes); err != nil {
+			return fmt.Errorf("operation %s: %w", op.name, err)
+		}
+	}
+	s.codec, s.byName, s.routes = c, byName, routes
+	return nil
+}
+
+func (s *Service) speaks(p Protocol) bool { return slices.Contains(s.Protocols, p) }
+
+func (op *operation) build(c *codec, routes *router) (err error) {
+	if op.raw != nil && !op.svc.speaks(RESTJSON) {
+		return errors.New("a raw operation needs the protocol restJson1")
+	}
+	if op.raw == nil {
+		if op.inPlan, err = c.plan(op.in); err != nil {
+			return err
+		}
+		if op.outPlan, err = c.plan(op.out); err != nil {
+			return err
+		}
+	}
+	if !op.svc.speaks(RESTJSON) {
+		return nil
+	}
+	if op.http == nil {
+		return errors.New("a REST-JSON operation needs an HTTP binding (Schema or HTTP)")
+	}
+	if op.http.err != nil {
+		return op.http.err
+	}
+	if op.rest, err = newRestPlan(op); err != nil {
+		return err
+	}
+	return routes.add(op)
+}
+
+// Call tells a handler about the request that it serves.
+type Call struct {
+	RequestID   string // as in the answer's X-Amzn-Requestid
+	AccessKeyID string // "" when the request was not signed
+	Region      string // of the credential's scope; "" when the request was not signed
+	Host        string
+
+	log *slog.Logger
+}
+
+type callKey struct{}
+
+// CallOf returns what ctx, a handler's context, knows of its request; the zero value outside of one.
+func CallOf(ctx context.Context) Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	if c == nil {
+		return Call{}
+	}
+	return *c
+}
+
+// newRequestID makes a random UUID (version 4). It identifies, it does not protect.
+func newRequestID() string {
+	var b [36]byte
+	hi, lo := rand.Uint64(), rand.Uint64()
+	hi = hi&^0xf000 | 0x4000
+	lo = lo&^(0xc<<60) | 0x8<<60
+	for i, n := 0, 0; i < 36; i++ {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			b[i] = '-'
+			continue
+		}
+		word, shift := hi, n
+		if n >= 16 {
+			word, shift = lo, n-16
+		}
+		b[i] = hexDigits[word>>(60-4*shift)&0xf]
+		n++
+	}
+	return string(b[:])
+}

@@ -1,0 +1,205 @@
+package awsproto
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// Protocol is one of AWS's wire protocols.
+type Protocol uint8
+
+// The protocols that are spoken.
+const (
+	AWSJSON10 Protocol = 1 + iota // POST / with X-Amz-Target, application/x-amz-json-1.0
+	AWSJSON11                     // POST / with X-Amz-Target, application/x-amz-json-1.1
+	RESTJSON                      // method and path choose the operation, JSON bodies
+	AWSQuery                      // a form with Action and Version, XML answers
+	RPCV2CBOR                     // POST /service/{Target}/operation/{name}
+
+	restXML // in errors only: no service here speaks it
+)
+
+func (p Protocol) String() string {
+	switch p {
+	case AWSJSON10:
+		return "awsJson1_0"
+	case AWSJSON11:
+		return "awsJson1_1"
+	case RESTJSON:
+		return "restJson1"
+	case AWSQuery:
+		return "awsQuery"
+	case RPCV2CBOR:
+		return "rpcv2Cbor"
+	case restXML:
+		return "restXml"
+	}
+	return "unknown"
+}
+
+// Naming says how a Go member name becomes a wire name in a module without schemas.
+type Naming uint8
+
+// The SDK's Go names are the wire names with a capital first letter.
+const (
+	Capitals   Naming = iota // FunctionName stays FunctionName: lambda, cloudwatch, sts
+	LowerCamel               // StateMachineArn becomes stateMachineArn: sfn, apigatewayv2
+)
+
+// TimeFormat is how a timestamp is written where the model does not say otherwise.
+type TimeFormat uint8
+
+// The formats of Smithy's timestampFormat trait.
+const (
+	EpochSeconds TimeFormat = iota // 1700000000.123
+	DateTime                       // 2023-11-14T22:13:20.123Z
+	HTTPDate                       // Tue, 14 Nov 2023 22:13:20 GMT
+)
+
+// Service is the table of one AWS service. Fill it, hand it to [NewMux], and leave it alone afterwards.
+type Service struct {
+	Name       string   // as in the SDK's endpoints, for messages: "lambda", "states", "sts", "monitoring"
+	Scopes     []string // service names in SigV4 credential scopes; nil means Name alone
+	Target     string   // prefix of X-Amz-Target and service in RPC paths: "AWSStepFunctions"; "" for none
+	APIVersion string   // Version of the Query protocol and XML: "2011-06-15"
+	Namespace  string   // XML namespace: "https://sts.amazonaws.com/doc/2011-06-15/"
+	Protocols  []Protocol
+	Naming     Naming
+	// BodyTime is the format of timestamps in JSON bodies where no schema says otherwise. apigatewayv2 has [DateTime].
+	BodyTime TimeFormat
+	// Names lists wire names that the naming does not give, by "GoType.GoField": {"Thing.URL": "url"}.
+	Names map[string]string
+	// Unions holds a pointer to a zero value of each union variant (types.XMemberY) that the operations use.
+	Unions []any
+	// Statuses gives the HTTP status of a modelled exception by its code, for modules without schemas.
+	// What is not listed is 400, or 500 when the exception says that the server is at fault.
+	Statuses map[string]int
+	// MaxBody is the largest request body in bytes; 0 means [Config.MaxBody].
+	MaxBody    int64
+	Operations []Operation
+
+	codec  *codec
+	byName map[string]*operation
+	routes *router
+	maxLen int64
+}
+
+// Operation is one line of a service's table. Make it with [Op] or [Raw].
+type Operation struct{ op *operation }
+
+// Name returns the operation's name, such as CreateAlias.
+func (o Operation) Name() string { return o.op.name }
+
+type operation struct {
+	name    string
+	in, out reflect.Type // struct types; nil for a raw operation
+	newIn   func() any   // pointer to a new input
+	call    func(ctx context.Context, in any) (any, error)
+	raw     http.HandlerFunc
+	http    *httpBinding // nil when the operation has no REST route
+
+	svc             *Service
+	inPlan, outPlan *plan
+	rest            *restPlan
+}
+
+// Op makes an operation of a handler over the SDK's types. Its name is the input type's name without "Input".
+// A service with REST-JSON needs [Schema] or [HTTP] among the options.
+func Op[I, O any](handler func(context.Context, *I) (*O, error), opts ...Option) Operation {
+	op := &operation{
+		in: reflect.TypeFor[I](), out: reflect.TypeFor[O](),
+		newIn: func() any { return new(I) },
+		call: func(ctx context.Context, in any) (any, error) {
+			out, err := handler(ctx, in.(*I))
+			if err != nil {
+				return nil, err
+			}
+			if out == nil {
+				out = new(O)
+			}
+			return out, nil
+		},
+	}
+	op.name = strings.TrimSuffix(op.in.Name(), "Input")
+	for _, o := range opts {
+		o.apply(op)
+	}
+	return Operation{op}
+}
+
+// Raw makes an operation that reads the request and writes the answer itself, for paths that must be fast or that
+// stream. Path labels come through [http.Request.PathValue]; the answer's X-Amzn-Requestid header is already set, and
+// the body is bounded. Errors are written with [Service.WriteError]. Only REST-JSON reaches a raw operation.
+func Raw(name string, binding Option, handler http.HandlerFunc) Operation {
+	op := &operation{name: name, raw: handler}
+	binding.apply(op)
+	op.name = name
+	return Operation{op}
+}
+
+// Option refines an operation.
+type Option interface{ apply(*operation) }
+
+type optionFunc func(*operation)
+
+func (f optionFunc) apply(op *operation) { f(op) }
+
+// Named gives the operation a name that is not its input type's.
+func Named(name string) Option { return optionFunc(func(op *operation) { op.name = name }) }
+
+// Schema takes the HTTP binding from the SDK's schemas: the operation's own (schemas.CreateAlias) for method, path
+// and status, and the input and output types' for labels, query parameters, headers and payloads.
+func Schema(operationSchema *smithy.Schema) Option {
+	return optionFunc(func(op *operation) { op.http = bindingFromSchema(operationSchema) })
+}
+
+// HTTP gives the HTTP binding where the SDK module has no schemas. Labels in the path ({ApiId}, greedy {Path+}) bind
+// the input's members of the same name, whatever the case of the first letter.
+func HTTP(method, path string, status int, members ...Member) Option {
+	return optionFunc(func(op *operation) {
+		op.http = &httpBinding{method: method, path: path, status: status, members: members}
+	})
+}
+
+// Member binds one member of the input or output to a place outside the body. Make it with [InQuery], [InHeader],
+// [InPayload] or [InStatus].
+type Member struct {
+	goName, wire string
+	place        place
+}
+
+// InQuery binds an input member to a query parameter.
+func InQuery(member, parameter string) Member { return Member{member, parameter, placeQuery} }
+
+// InHeader binds a member of the input or output to a header; a map member to all headers with that prefix.
+func InHeader(member, header string) Member { return Member{member, header, placeHeader} }
+
+// InPayload binds a member to the whole body.
+func InPayload(member string) Member { return Member{member, "", placePayload} }
+
+// InStatus binds an integer member of the output to the HTTP status.
+func InStatus(member string) Member { return Member{member, "", placeStatus} }
+
+type place uint8
+
+const (
+	placeBody place = iota
+	placeLabel
+	placeQuery
+	placeQueryMap
+	placeHeader
+	placeHeaderMap
+	placePayload
+	placeStatus
+)
+
+type httpBinding struct {
+	method, path string
+	status       int
+	members      []Member
+	err          error // why the binding could not be read, told by NewMux
+}

@@ -1,0 +1,91 @@
+// Package cloudwatch keeps and answers metrics as Amazon CloudWatch does: what the embedded services record, and what
+// callers put. It is enough to judge a release by: PutMetricData, GetMetricData over single metrics,
+// GetMetricStatistics and ListMetrics, each whole. Alarms, dashboards, metric maths and trimmed statistics are refused
+// by name.
+//
+// Data is held in memory, by the second for three hours and by the minute for fifteen days, as AWS keeps
+// high-resolution metrics, within a bound on bytes.
+package cloudwatch
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tealdeploy/teal/internal/awsproto"
+	"github.com/tealdeploy/teal/internal/clock"
+)
+
+// Config says whose metrics these are and how many there may be.
+type Config struct {
+	Account string       // 12 digits; "" means 000000000000
+	Region  string       // "" means us-east-1
+	Clock   clock.Clock  // nil means clock.System
+	Logger  *slog.Logger // nil discards
+	// MaxBytes bounds the memory of data points; 0 means 256 MiB. Beyond it a metric that records drops its own
+	// oldest data.
+	MaxBytes int64
+	// MaxMetrics bounds how many metrics (by namespace, name, dimensions and unit) there are; 0 means 100,000.
+	// Beyond it new ones are refused.
+	MaxMetrics int
+}
+
+// Service is CloudWatch. All methods may be called from any goroutine.
+type Service struct {
+	cfg    Config
+	shards int // accumulators of a series; a power of two
+	hand   secondHand
+
+	mu     sync.RWMutex
+	series map[seriesKey]*series
+	full   bool // told once that MaxMetrics was met
+
+	bytes atomic.Int64 // of data points, about
+}
+
+// New makes an empty service. It fails on negative bounds.
+func New(cfg Config) (*Service, error) {
+	if cfg.MaxBytes < 0 || cfg.MaxMetrics < 0 {
+		return nil, errors.New("cloudwatch: MaxBytes and MaxMetrics must not be negative")
+	}
+	if cfg.Account == "" {
+		cfg.Account = "000000000000"
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 256 << 20
+	}
+	if cfg.MaxMetrics == 0 {
+		cfg.MaxMetrics = 100_000
+	}
+	s := &Service{cfg: cfg, shards: shardCount(), series: map[seriesKey]*series{}}
+	s.hand.init(cfg.Clock)
+	return s, nil
+}
+
+// API returns the operation table. The Go SDK speaks CBOR to it, the AWS CLI and boto3 JSON 1.0, older clients Query.
+func (s *Service) API() *awsproto.Service {
+	return &awsproto.Service{
+		Name:       "monitoring",
+		Target:     "GraniteServiceVersion20100801",
+		APIVersion: "2010-08-01",
+		Namespace:  "http://monitoring.amazonaws.com/doc/2010-08-01/",
+		Protocols:  []awsproto.Protocol{awsproto.RPCV2CBOR, awsproto.AWSJSON10, awsproto.AWSQuery},
+		MaxBody:    4 << 20,
+		Operations: []awsproto.Operation{
+			awsproto.Op(s.PutMetricData),
+			awsproto.Op(s.GetMetricData),
+			awsproto.Op(s.GetMetricStatistics),
+			awsproto.Op(s.ListMetrics),
+		},
+	}
+}

@@ -1,0 +1,42 @@
+package cloudwatch
+
+import (
+	"regexp"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+)
+
+// statistic reads one figure out of a summary; false means that there is none.
+type statistic func(in *summary) (float64, bool)
+
+var basicStatistics = map[types.Statistic]statistic{
+	types.StatisticSampleCount: func(in *summary) (float64, bool) { return in.n, true },
+	types.StatisticSum:         func(in *summary) (float64, bool) { return in.sum, true },
+	types.StatisticAverage:     func(in *summary) (float64, bool) { return in.sum / in.n, true },
+	types.StatisticMinimum:     func(in *summary) (float64, bool) { return in.min, true },
+	types.StatisticMaximum:     func(in *summary) (float64, bool) { return in.max, true },
+}
+
+var (
+	percentileForm = regexp.MustCompile(`^p(\d{1,2}(?:\.\d{1,10})?|100)$`)
+	// trimmedForm are the statistics of CloudWatch that are not served: trimmed means and their kin.
+	trimmedForm = regexp.MustCompile(`^(?i:(tm|wm|tc|ts)\d+(\.\d+)?|(TM|WM|TC|TS|PR)\(.*\)|IQM)$`)
+)
+
+// parseStatistic reads Sum, Average, …, p99.9. The reason says why not, "" meaning that it is no statistic at all.
+func parseStatistic(name string) (stat statistic, reason string) {
+	if st, ok := basicStatistics[types.Statistic(name)]; ok {
+		return st, ""
+	}
+	if m := percentileForm.FindStringSubmatch(name); m != nil {
+		p, err := strconv.ParseFloat(m[1], 64)
+		if err == nil {
+			return func(in *summary) (float64, bool) { return in.percentile(p) }, ""
+		}
+	}
+	if trimmedForm.MatchString(name) {
+		return nil, "trimmed statistics are not served here; use Sum, Average, Minimum, Maximum, SampleCount or a percentile"
+	}
+	return nil, ""
+}
