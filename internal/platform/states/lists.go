@@ -1,0 +1,218 @@
+package states
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/tealdeploy/teal/internal/store"
+)
+
+// ListExecutions reads an index that has one entry for each execution under each of its scopes (the machine, and the
+// version and alias that it was started on) and its status. A page costs what it shows, however many executions there
+// are: with a status it is one range; without, the heads of one range for each status.
+
+// listEntry is what a list shows of an execution beside what its key says.
+type listEntry struct {
+	Version int       `json:"v,omitempty"`
+	Alias   string    `json:"a,omitempty"`
+	Stopped time.Time `json:"s,omitzero"`
+}
+
+// statuses of executions that are listed, RUNNING first: an execution that ends while its list is read is then seen in
+// one range at least. PENDING_REDRIVE belongs to child executions, which this platform has none of.
+var statuses = []types.ExecutionStatus{
+	types.ExecutionStatusRunning, types.ExecutionStatusSucceeded, types.ExecutionStatusFailed,
+	types.ExecutionStatusTimedOut, types.ExecutionStatusAborted,
+}
+
+// Scopes of lists. Names hold no slash.
+func machineScope(machine string) string { return "m/" + machine }
+func versionScope(machine string, version int) string {
+	return "v/" + machine + ":" + strconv.Itoa(version)
+}
+func aliasScope(machine, alias string) string { return "a/" + machine + ":" + alias }
+
+func (x *execution) scopes() []string {
+	s := append(make([]string, 0, 3), machineScope(x.id.machine))
+	if x.version > 0 {
+		s = append(s, versionScope(x.id.machine, x.version))
+	}
+	if x.alias != "" {
+		s = append(s, aliasScope(x.id.machine, x.alias))
+	}
+	return s
+}
+
+// listPosition orders a list: by start, then by name.
+func listPosition(started time.Time, name string) string {
+	return fmt.Sprintf("%013d/%s", started.UnixMilli(), name)
+}
+
+func (x *execution) list(b *store.Batch, status types.ExecutionStatus, stopped *time.Time) {
+	entry := listEntry{Version: x.version, Alias: x.alias}
+	if stopped != nil {
+		entry.Stopped = *stopped
+	}
+	value, at := encode(entry), listPosition(x.started, x.id.name)
+	for _, scope := range x.scopes() {
+		b.Put(bucketLists, scope+"/"+string(status)+"/"+at, value)
+	}
+}
+
+func (x *execution) unlist(b *store.Batch, status types.ExecutionStatus) {
+	at := listPosition(x.started, x.id.name)
+	for _, scope := range x.scopes() {
+		b.Delete(bucketLists, scope+"/"+string(status)+"/"+at)
+	}
+}
+
+// ListExecutions lists the executions of a machine, a version or an alias, the newest first.
+func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInput) (*sfn.ListExecutionsOutput, error) {
+	var c constraints
+	c.text("stateMachineArn", in.StateMachineArn, 1, 256)
+	c.enum("statusFilter", string(in.StatusFilter), "SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
+	c.enum("redriveFilter", string(in.RedriveFilter), "REDRIVEN", "NOT_REDRIVEN")
+	c.page(in.MaxResults, in.NextToken, maxListToken)
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	if (in.StateMachineArn == nil) == (in.MapRunArn == nil) {
+		return nil, invalid("Must provide a state machine ARN or a map run ARN")
+	}
+	if in.MapRunArn != nil {
+		return nil, resourceMissing(*in.MapRunArn) // no execution here has made a map run
+	}
+	ref, err := s.machineRef(*in.StateMachineArn)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.listScope(ref, *in.StateMachineArn)
+	if err != nil {
+		return nil, err
+	}
+	list := "executions " + scope + " " + string(in.StatusFilter) + string(in.RedriveFilter)
+	before, err := position(list, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	out := &sfn.ListExecutionsOutput{Executions: []types.ExecutionListItem{}}
+	if in.RedriveFilter == types.ExecutionRedriveFilterRedriven {
+		return out, nil // nothing is redriven here
+	}
+	want := statuses
+	if in.StatusFilter != "" {
+		want = []types.ExecutionStatus{in.StatusFilter}
+	}
+	limit := pageSize(in.MaxResults)
+	items, more, err := s.page(ctx, scope, want, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range items {
+		out.Executions = append(out.Executions, s.listItem(ref.name, i))
+	}
+	if more {
+		out.NextToken = pageToken(list, items[len(items)-1].at)
+	}
+	return out, nil
+}
+
+// listScope finds the scope of a machine, version or alias that exists.
+func (s *Service) listScope(ref machineRef, arn string) (string, error) {
+	m := s.machines.find(ref.name)
+	switch {
+	case m == nil:
+		return "", machineMissing(arn)
+	case m.record.Type == types.StateMachineTypeExpress:
+		return "", typeNotSupported()
+	case ref.version > 0 && m.versions[ref.version] != nil:
+		return versionScope(ref.name, ref.version), nil
+	case ref.alias != "" && m.aliases[ref.alias] != nil:
+		return aliasScope(ref.name, ref.alias), nil
+	case ref.qualified():
+		return "", resourceMissing(arn)
+	}
+	return machineScope(ref.name), nil
+}
+
+// listed is one entry read from the index.
+type listed struct {
+	status types.ExecutionStatus
+	at     string // listPosition
+	value  []byte
+}
+
+func (l listed) name() string {
+	_, name, _ := strings.Cut(l.at, "/")
+	return name
+}
+
+// page merges the ranges of the statuses, newest first.
+func (s *Service) page(ctx context.Context, scope string, want []types.ExecutionStatus, before string, limit int) (items []listed, more bool, err error) {
+	heads := make([][]listed, len(want))
+	for i, status := range want {
+		prefix := scope + "/" + string(status) + "/"
+		r := store.Prefix(prefix)
+		r.Reverse, r.Limit = true, limit+1
+		if before != "" {
+			r.To = prefix + before
+		}
+		for e, err := range s.store.Scan(ctx, bucketLists, r) {
+			if err != nil {
+				return nil, false, failure("listing executions", err)
+			}
+			heads[i] = append(heads[i], listed{status, e.Key[len(prefix):], e.Value})
+		}
+	}
+	for len(items) < limit+1 {
+		newest := -1
+		for i, h := range heads {
+			if len(h) > 0 && (newest < 0 || h[0].at > heads[newest][0].at) {
+				newest = i
+			}
+		}
+		if newest < 0 {
+			return items, false, nil
+		}
+		// An execution that ended between two of the scans stands in both ranges: as ended, it is read later.
+		if n := len(items); n > 0 && items[n-1].at == heads[newest][0].at {
+			items[n-1] = heads[newest][0]
+		} else {
+			items = append(items, heads[newest][0])
+		}
+		heads[newest] = heads[newest][1:]
+	}
+	return items[:limit], true, nil
+}
+
+func (s *Service) listItem(machine string, i listed) types.ExecutionListItem {
+	start, name, _ := strings.Cut(i.at, "/")
+	ms, _ := strconv.ParseInt(start, 10, 64) // the key was written by listPosition
+	started, redrives := time.UnixMilli(ms).UTC(), int32(0)
+	id := execID{machine, name}
+	arn, of := s.executionArn(id), s.machineArn(machine)
+	item := types.ExecutionListItem{ExecutionArn: &arn, Name: &name, StateMachineArn: &of, Status: i.status, StartDate: &started, RedriveCount: &redrives}
+	entry, err := decode[listEntry](bucketLists, i.at, i.value)
+	if err != nil {
+		s.log.Error("a list entry cannot be read", "execution", arn, "error", err)
+		return item
+	}
+	if !entry.Stopped.IsZero() {
+		item.StopDate = &entry.Stopped
+	}
+	if entry.Version > 0 {
+		v := s.versionArn(machine, entry.Version)
+		item.StateMachineVersionArn = &v
+	}
+	if entry.Alias != "" {
+		a := s.aliasArn(machine, entry.Alias)
+		item.StateMachineAliasArn = &a
+	}
+	return item
+}

@@ -1,0 +1,132 @@
+package states
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+)
+
+// The buckets of the store. Keys are names, which hold neither ':' nor '/'.
+const (
+	bucketMachines    = "states.machines"    // machine → machineRecord
+	bucketVersions    = "states.versions"    // machine/version (six digits) → versionRecord
+	bucketAliases     = "states.aliases"     // machine/alias → aliasRecord
+	bucketDefinitions = "states.definitions" // SHA-256 of the text, in hex → the text
+	bucketExecutions  = "states.executions"  // machine/execution → executionRecord
+	bucketResults     = "states.results"     // serial → executionResult, once the execution has ended
+	bucketLists       = "states.lists"       // scope/status/start/execution → listEntry
+	bucketOpen        = "states.open"        // serial → openRecord, while the execution runs
+	bucketEvents      = "states.events"      // serial/number → journalEvent: the journal
+	bucketHistory     = "states.history"     // serial/number of its first event → JSON list of events
+	bucketLease       = "states.lease"       // "engine" → lease
+)
+
+// revision is what a version freezes and an execution runs on. It is immutable.
+type revision struct {
+	// ID is AWS's revisionId; the first revision of a machine has none.
+	ID         string                     `json:"id,omitempty"`
+	Digest     string                     `json:"digest"` // of the definition
+	RoleArn    string                     `json:"role"`
+	Updated    time.Time                  `json:"updated"`
+	Logging    types.LoggingConfiguration `json:"logging"`
+	Tracing    bool                       `json:"tracing,omitempty"`
+	Encryption types.EncryptionType       `json:"encryption,omitempty"` // set when the caller gave it
+}
+
+// initialRevision stands for the revision without an ID where AWS's API wants to compare it.
+const initialRevision = "INITIAL"
+
+func (r revision) id() *string {
+	if r.ID == "" {
+		return nil
+	}
+	return &r.ID
+}
+
+// machineRecord is a state machine.
+type machineRecord struct {
+	Name     string                 `json:"name"`
+	Type     types.StateMachineType `json:"type"`
+	Created  time.Time              `json:"created"`
+	Revision revision               `json:"revision"` // the current one
+	Deleting bool                   `json:"deleting,omitempty"`
+
+	LastVersion int `json:"lastVersion,omitempty"` // the highest number ever given
+	// Published is the version of the current revision, 0 when it has none: publishing is idempotent per revision.
+	Published int `json:"published,omitempty"`
+
+	// What CreateStateMachine compares beside the current revision, to tell a repeated request from a conflicting one.
+	CreatedPublish     bool   `json:"createdPublish,omitempty"`
+	CreatedDescription string `json:"createdDescription,omitempty"`
+
+	Tags map[string]string `json:"tags,omitempty"`
+}
+
+// versionRecord is a published version: it never changes.
+type versionRecord struct {
+	Number      int       `json:"number"`
+	Description string    `json:"description,omitempty"`
+	Created     time.Time `json:"created"`
+	Revision    revision  `json:"revision"`
+}
+
+// aliasRecord is an alias of a state machine.
+type aliasRecord struct {
+	Name        string    `json:"name"`
+	Description string    `json:"description,omitempty"`
+	Routes      []route   `json:"routes"` // one or two
+	Created     time.Time `json:"created"`
+	Updated     time.Time `json:"updated"`
+}
+
+// route is one entry of an alias's routing configuration.
+type route struct {
+	Version int   `json:"version"`
+	Weight  int32 `json:"weight"` // percent
+}
+
+// executionRecord is what an execution was started with. It never changes; how the execution ends is an executionResult.
+type executionRecord struct {
+	Machine string `json:"machine"`
+	Name    string `json:"name"`
+	// Serial is the key of everything else that belongs to the execution. Serials rise with time, so that what is written
+	// together lies together in the store, however executions are named.
+	Serial      string    `json:"serial"`
+	Version     int       `json:"version,omitempty"` // set when started on a version or an alias
+	Alias       string    `json:"alias,omitempty"`
+	Revision    revision  `json:"revision"`
+	Input       string    `json:"input"`
+	TraceHeader string    `json:"trace,omitempty"`
+	Started     time.Time `json:"started"`
+}
+
+func (r *executionRecord) id() execID { return execID{r.Machine, r.Name} }
+
+// openRecord stands in the store while an execution runs: it names the execution and its owner.
+type openRecord struct {
+	Machine string `json:"machine"`
+	Name    string `json:"name"`
+	Lease   lease  `json:"lease"`
+}
+
+func versionKey(machine string, version int) string { return fmt.Sprintf("%s/%06d", machine, version) }
+
+// encode writes a record. Records hold nothing that JSON cannot.
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("states: encoding %T: %v", v, err))
+	}
+	return b
+}
+
+// decode reads a record of a bucket.
+func decode[T any](bucket, key string, value []byte) (*T, error) {
+	v := new(T)
+	if err := json.Unmarshal(value, v); err != nil {
+		return nil, fmt.Errorf("states: %s/%s cannot be read: %w", bucket, key, err)
+	}
+	return v, nil
+}
