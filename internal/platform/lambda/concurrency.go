@@ -1,0 +1,129 @@
+package lambda
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/tealdeploy/teal/internal/store"
+)
+
+// AWS keeps so many concurrent executions for functions without reserved concurrency.
+const minUnreserved = 100
+
+// codeStorage is AWS's limit of all versions' packages in a region, in bytes.
+const codeStorage = 80530636800
+
+// GetAccountSettings answers with the limits that hold here and with what is used of them.
+func (s *Service) GetAccountSettings(context.Context, *sdk.GetAccountSettingsInput) (*sdk.GetAccountSettingsOutput, error) {
+	usage := &types.AccountUsage{}
+	s.functions.Range(func(_, v any) bool {
+		if n := v.(*function).state.Load(); n != nil {
+			usage.FunctionCount++
+			for _, v := range n.versions {
+				usage.TotalCodeSize += v.Code.Size
+			}
+		}
+		return true
+	})
+	return &sdk.GetAccountSettingsOutput{
+		AccountLimit: &types.AccountLimit{
+			CodeSizeUnzipped: maxUnzipped, CodeSizeZipped: maxZip, TotalCodeSize: codeStorage,
+			ConcurrentExecutions:           int32(s.cfg.Concurrency),
+			UnreservedConcurrentExecutions: aws.Int32(int32(int64(s.cfg.Concurrency) - s.reserved.Load())),
+		},
+		AccountUsage: usage,
+	}, nil
+}
+
+// PutFunctionConcurrency keeps concurrent executions for a function, which cannot have more than these. 0 stops the
+// function.
+func (s *Service) PutFunctionConcurrency(ctx context.Context, in *sdk.PutFunctionConcurrencyInput) (*sdk.PutFunctionConcurrencyOutput, error) {
+	c := &constraints{}
+	if in.ReservedConcurrentExecutions == nil {
+		c.null("reservedConcurrentExecutions")
+	} else {
+		c.integer("reservedConcurrentExecutions", in.ReservedConcurrentExecutions, 0, 1<<30)
+	}
+	name, err := s.unqualified(shortName, in.FunctionName, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.reserve(ctx, name, clonePtr(in.ReservedConcurrentExecutions)); err != nil {
+		return nil, err
+	}
+	return &sdk.PutFunctionConcurrencyOutput{ReservedConcurrentExecutions: clonePtr(in.ReservedConcurrentExecutions)}, nil
+}
+
+// GetFunctionConcurrency answers with what was reserved, if anything.
+func (s *Service) GetFunctionConcurrency(_ context.Context, in *sdk.GetFunctionConcurrencyInput) (*sdk.GetFunctionConcurrencyOutput, error) {
+	name, err := s.unqualified(shortName, in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	if f := s.find(name); f != nil {
+		if n := f.state.Load(); n != nil {
+			return &sdk.GetFunctionConcurrencyOutput{ReservedConcurrentExecutions: clonePtr(n.record.Reserved)}, nil
+		}
+	}
+	return nil, notFound("Function not found: %s", s.arn(name, latest))
+}
+
+// DeleteFunctionConcurrency gives a function's reserved executions back.
+func (s *Service) DeleteFunctionConcurrency(ctx context.Context, in *sdk.DeleteFunctionConcurrencyInput) (*sdk.DeleteFunctionConcurrencyOutput, error) {
+	name, err := s.unqualified(shortName, in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &sdk.DeleteFunctionConcurrencyOutput{}, s.reserve(ctx, name, nil)
+}
+
+func (s *Service) reserve(ctx context.Context, name string, reserved *int32) error {
+	s.capacity.Lock() // two functions must not take the same executions
+	defer s.capacity.Unlock()
+	var delta int64
+	err := s.change(ctx, name, notFound("Function not found: %s", s.arn(name, latest)), func(f *function, n *snapshot, b *store.Batch) error {
+		if n.record.Reserved != nil {
+			delta -= int64(*n.record.Reserved)
+		}
+		if reserved != nil {
+			delta += int64(*reserved)
+			if left := int64(s.cfg.Concurrency) - s.reserved.Load() - delta; left < minUnreserved && delta > 0 {
+				return &types.InvalidParameterValueException{Message: aws.String("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].")}
+			}
+		}
+		n.record.Reserved = reserved
+		return put(b, functionBucket, name, n.record)
+	})
+	if err == nil {
+		s.reserved.Add(delta)
+	}
+	return err
+}
+
+// admit counts an invocation in, or says why there is no room for it. leave counts it out again.
+func (s *Service) admit(f *function, n *snapshot) (reserved bool, reason types.ThrottleReason) {
+	if r := n.record.Reserved; r != nil {
+		if f.active.Add(1) > int64(*r) {
+			f.active.Add(-1)
+			return true, types.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded
+		}
+		return true, ""
+	}
+	if s.unreserved.Add(1) > int64(s.cfg.Concurrency)-s.reserved.Load() {
+		s.unreserved.Add(-1)
+		return false, types.ThrottleReasonConcurrentInvocationLimitExceeded
+	}
+	return false, ""
+}
+
+// leave counts out what admit has counted in.
+func (s *Service) leave(f *function, reserved bool) {
+	if reserved {
+		f.active.Add(-1)
+	} else {
+		s.unreserved.Add(-1)
+	}
+}

@@ -1,0 +1,141 @@
+package lambda
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdktypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/tealdeploy/teal/internal/awsproto"
+)
+
+// codePath is where deployment packages are served, by the SHA-256 of their zip. Knowing it is the permission, as with
+// the presigned links that AWS gives.
+const codePath = "/_teal/lambda/code/"
+
+// serveInvoke is Invoke over HTTP, by hand: the payload is neither decoded nor copied.
+func (s *Service) serveInvoke(api *awsproto.Service) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		o, tail, err := s.invokeHTTP(w, r)
+		if err != nil {
+			api.WriteError(w, r, err)
+			return
+		}
+		h := w.Header()
+		if o.executed != "" {
+			h["X-Amz-Executed-Version"] = []string{o.executed}
+		}
+		if o.result.FunctionError != "" {
+			h["X-Amz-Function-Error"] = []string{o.result.FunctionError}
+		}
+		if tail && len(o.result.LogTail) > 0 {
+			h["X-Amz-Log-Result"] = []string{base64.StdEncoding.EncodeToString(o.result.LogTail)}
+		}
+		h["Content-Type"] = []string{"application/json"}
+		if o.status != http.StatusNoContent {
+			h["Content-Length"] = []string{strconv.Itoa(len(o.result.Payload))}
+		}
+		w.WriteHeader(o.status)
+		if len(o.result.Payload) > 0 {
+			_, _ = w.Write(o.result.Payload) // a caller that has gone is no error of ours
+		}
+	}
+}
+
+func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (o outcome, tail bool, err error) {
+	h := r.Header
+	logs := h.Get("X-Amz-Log-Type")
+	inv := invocation{
+		kind: sdktypes.InvocationType(h.Get("X-Amz-Invocation-Type")), requestID: w.Header().Get("X-Amzn-Requestid"),
+		traceID: h.Get("X-Amzn-Trace-Id"), clientContext: h.Get("X-Amz-Client-Context"), tail: logs == "Tail",
+	}
+	if inv.requestID == "" {
+		inv.requestID = newRequestID()
+	}
+	function := r.PathValue("FunctionName")
+	var qualifier *string
+	if r.URL.RawQuery != "" {
+		if q := r.URL.Query(); q.Has("Qualifier") {
+			v := q.Get("Qualifier")
+			qualifier = &v
+		}
+	}
+	if inv.ref, err = s.parse(longName, &function, qualifier, constrainInvoke(string(inv.kind), logs)); err != nil {
+		return o, false, err
+	}
+	switch {
+	case h.Get("X-Amz-Durable-Execution-Name") != "":
+		return o, false, unsupported("DurableExecutionName", "there are no durable functions")
+	case h.Get("X-Amz-Tenant-Id") != "":
+		return o, false, unsupported("TenantId", "environments are not isolated by tenant")
+	}
+	if inv.payload, err = readPayload(r); err != nil {
+		return o, false, err
+	}
+	// As on AWS, a function runs to its end though the caller has gone.
+	o, err = s.invoke(context.WithoutCancel(r.Context()), &inv)
+	return o, inv.tail, err
+}
+
+// readPayload reads no more of the body than tells that it is too large.
+func readPayload(r *http.Request) ([]byte, error) {
+	if n := r.ContentLength; n >= 0 && n <= maxRequest {
+		body := make([]byte, n)
+		_, err := io.ReadFull(r.Body, body)
+		return body, badBody(err)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
+	return body, badBody(err)
+}
+
+func badBody(err error) error {
+	if err == nil {
+		return nil
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return tooLarge("Request must be smaller than %d bytes for the InvokeFunction operation", maxRequest)
+	}
+	return &sdktypes.InvalidRequestContentException{Message: aws.String("The request body could not be read: " + err.Error()), Type: aws.String(userFault)}
+}
+
+// codeLocation is where GetFunction says that the package is: at the address under which the caller has reached the
+// platform, or, for a caller in this process, in the file system.
+func (s *Service) codeLocation(ctx context.Context, sha string) string {
+	if host := awsproto.CallOf(ctx).Host; host != "" {
+		return "http://" + host + codePath + sha
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(s.codes.zip(sha))}).String()
+}
+
+// serveCode answers with a deployment package as it was uploaded.
+func (s *Service) serveCode(api *awsproto.Service) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		sha := r.PathValue("CodeSha256")
+		if !isSHA256(sha) {
+			api.WriteError(w, r, notFound("There is no deployment package %q.", sha))
+			return
+		}
+		f, err := os.Open(s.codes.zip(sha))
+		if err != nil {
+			api.WriteError(w, r, notFound("There is no deployment package %q.", sha))
+			return
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			api.WriteError(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/zip")
+		http.ServeContent(w, r, sha+".zip", info.ModTime(), f)
+	}
+}

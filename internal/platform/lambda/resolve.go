@@ -1,0 +1,95 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/tealdeploy/teal/internal/pool"
+)
+
+// Target is the version that one invocation is to run on. It is a snapshot: later changes do not touch it.
+type Target struct {
+	Function   *pool.Function
+	Version    string // as in ExecutedVersion
+	InvokedARN string // as the invocation named the function, qualifier included
+}
+
+// Resolve chooses the version that serves an invocation of function (a name, partial ARN or ARN) under qualifier (a
+// version, an alias, $LATEST, or "" for what function says). It is the one place where traffic is routed: Invoke, the
+// queue of asynchronous invocations and every other caller come through it. An alias with two versions draws anew each
+// time. Resolve takes no lock; a change that was answered before it is called is seen.
+func (s *Service) Resolve(function, qualifier string) (Target, error) {
+	var q *string
+	if qualifier != "" {
+		q = &qualifier
+	}
+	r, err := s.parse(longName, &function, q, nil)
+	if err != nil {
+		return Target{}, err
+	}
+	t, err := s.resolve(r)
+	if err != nil {
+		return Target{}, err
+	}
+	return Target{&t.to.version.run.fn, t.to.version.Version, t.route.invoked}, nil
+}
+
+// target is Target with what the service itself needs.
+type target struct {
+	function *function
+	snapshot *snapshot
+	route    *route
+	to       *destination
+}
+
+// resolve is Resolve for a parsed reference. It fails when the version has no code to run yet.
+func (s *Service) resolve(r ref) (target, error) {
+	var n *snapshot
+	v, ok := s.functions.Load(r.name)
+	if ok {
+		n = v.(*function).state.Load()
+	}
+	if n == nil {
+		return target{}, s.noTarget(r)
+	}
+	to := n.routes[r.qualifier]
+	if to == nil {
+		return target{}, s.noTarget(r)
+	}
+	d := to.primary
+	if to.additional != nil {
+		d = to.pick(rand.Float64())
+	}
+	if d.version.run == nil {
+		return target{}, conflict("The operation cannot be performed at this time. The function is currently in the following state: %s", d.version.State.Value)
+	}
+	return target{v.(*function), n, to, d}, nil
+}
+
+func (s *Service) noTarget(r ref) error {
+	if r.qualifier == "" {
+		r.qualifier = latest
+	}
+	return notFound("Function not found: %s", s.arn(r.name, r.qualifier))
+}
+
+// settledTarget is resolve, but waits for a function that is just being created.
+func (s *Service) settledTarget(ctx context.Context, r ref) (target, error) {
+	t, err := s.resolve(r)
+	if err == nil {
+		return t, nil
+	}
+	var notReady *types.ResourceConflictException
+	if !errors.As(err, &notReady) {
+		return t, err
+	}
+	if f := s.find(r.name); f != nil {
+		if _, err := s.await(ctx, f); err != nil {
+			return t, err
+		}
+	}
+	return s.resolve(r)
+}

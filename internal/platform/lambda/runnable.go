@@ -1,0 +1,91 @@
+package lambda
+
+import (
+	"maps"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/tealdeploy/teal/internal/pool"
+)
+
+// runnable is what serves the invocations of one generation of a version. Its code stays on disk until it was retired
+// and the last invocation has ended.
+type runnable struct {
+	fn         pool.Function
+	generation string
+	code       string // SHA-256 of the zip
+
+	// leases counts the invocations under way; it is far below zero once the runnable is gone.
+	leases  atomic.Int64
+	retired atomic.Bool
+	dropped func() // called once, when the runnable is gone
+}
+
+const gone = math.MinInt64 / 2
+
+// acquire takes a lease, to be given back with release. It is false when the runnable is gone; then a newer snapshot has
+// replaced it.
+func (r *runnable) acquire() bool {
+	if r.leases.Add(1) > 0 {
+		return true
+	}
+	r.leases.Add(-1)
+	return false
+}
+
+func (r *runnable) release() {
+	if r.leases.Add(-1) == 0 && r.retired.Load() {
+		r.drop()
+	}
+}
+
+// retire says that no snapshot names the runnable any more.
+func (r *runnable) retire() {
+	r.retired.Store(true)
+	r.drop()
+}
+
+// drop ends the runnable if nobody uses it, once.
+func (r *runnable) drop() {
+	if r.leases.CompareAndSwap(0, gone) {
+		r.dropped()
+	}
+}
+
+// newRunnable takes a reference to the code, which must be unpacked.
+func (s *Service) newRunnable(v *versionRecord) *runnable {
+	s.codes.hold(v.Code.SHA256)
+	arn := s.arn(v.Function, v.Version)
+	c := v.Config.clone()
+	env := map[string]string{}
+	if c.Environment != nil {
+		maps.Copy(env, c.Environment.Variables)
+	}
+	// The runtimes' own loggers take their format and level from these.
+	// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html
+	env["AWS_LAMBDA_LOG_FORMAT"] = c.Logging.Format
+	if c.Logging.Application != "" {
+		env["AWS_LAMBDA_LOG_LEVEL"] = c.Logging.Application
+	}
+	r := &runnable{
+		generation: v.Generation,
+		code:       v.Code.SHA256,
+		fn: pool.Function{
+			ID:   arn + "@" + v.Generation,
+			Name: v.Function, Version: v.Version, ARN: arn,
+			Runtime: c.Runtime, Handler: c.Handler, Role: c.Role,
+			CodeDir:     s.codes.folder(v.Code.SHA256),
+			Environment: env,
+			Timeout:     time.Duration(c.Timeout) * time.Second,
+			MemoryMB:    int(c.Memory), EphemeralStorageMB: int(c.Ephemeral),
+			LogGroup: c.Logging.Group,
+			Account:  s.cfg.Account, Region: s.cfg.Region,
+		},
+	}
+	r.dropped = func() {
+		s.cfg.Executor.Retire(r.fn.ID)
+		s.releaseCode(r.code)
+	}
+	return r
+}
