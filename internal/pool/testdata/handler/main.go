@@ -1,0 +1,124 @@
+// Command handler is the Go function of the pool's tests: what it does is told by its event.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+type event struct {
+	Do   string          `json:"do"`
+	Arg  string          `json:"arg"`
+	Echo json.RawMessage `json:"echo,omitempty"`
+}
+
+func handle(ctx context.Context, e event) (any, error) {
+	switch e.Do {
+	case "echo":
+		return e.Echo, nil
+	case "pid":
+		return os.Getpid(), nil
+	case "count":
+		count++
+		return count, nil
+	case "env":
+		return os.Environ(), nil
+	case "who":
+		wd, _ := os.Getwd()
+		entries, _ := os.ReadDir("/proc/self/fd")
+		var fds []string
+		for _, d := range entries {
+			link, err := os.Readlink("/proc/self/fd/" + d.Name())
+			if err == nil {
+				fds = append(fds, link)
+			}
+		}
+		return map[string]any{"uid": os.Getuid(), "wd": wd, "fds": fds}, nil
+	case "open":
+		b, err := os.ReadFile(e.Arg)
+		return len(b), err
+	case "write":
+		return nil, os.WriteFile(e.Arg, []byte("x"), 0o600)
+	case "error":
+		return nil, errors.New(e.Arg)
+	case "panic":
+		panic(e.Arg)
+	case "exit":
+		code, _ := strconv.Atoi(e.Arg)
+		os.Exit(code)
+	case "log":
+		for _, line := range strings.Split(e.Arg, "|") {
+			fmt.Println(line)
+		}
+		return "logged", nil
+	case "flood":
+		n, _ := strconv.Atoi(e.Arg)
+		for i := range n {
+			fmt.Println("line", i, strings.Repeat("x", 100))
+		}
+		return n, nil
+	case "sleep":
+		d, err := time.ParseDuration(e.Arg)
+		if err != nil {
+			return nil, err
+		}
+		time.Sleep(d)
+		return "slept", nil
+	case "meet": // ends when the directory holds as many files as told: all of them at the same time
+		dir, n, _ := strings.Cut(e.Arg, "|")
+		want, _ := strconv.Atoi(n)
+		f, err := os.CreateTemp(dir, "m")
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
+		for {
+			if l, _ := os.ReadDir(dir); len(l) >= want {
+				return "met", nil
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	case "child": // leaves a process behind, out of its process group
+		c := exec.Command("setsid", "sleep", "1000")
+		if err := c.Start(); err != nil {
+			return nil, err
+		}
+		return c.Process.Pid, nil
+	case "context":
+		lc, _ := lambdacontext.FromContext(ctx)
+		d, _ := ctx.Deadline()
+		return map[string]any{
+			"id": lc.AwsRequestID, "arn": lc.InvokedFunctionArn, "custom": lc.ClientContext.Custom,
+			"trace": ctx.Value("x-amzn-trace-id"), "left": time.Until(d).Milliseconds(),
+		}, nil
+	}
+	return nil, fmt.Errorf("nothing known about %q", e.Do)
+}
+
+var count int
+
+func main() {
+	switch os.Getenv("INIT") {
+	case "exit":
+		fmt.Println("leaving at once")
+		os.Exit(3)
+	case "hang":
+		select {}
+	case "second": // fails the first time
+		if _, err := os.Stat(os.Getenv("MARK")); err != nil {
+			os.WriteFile(os.Getenv("MARK"), nil, 0o600)
+			os.Exit(4)
+		}
+	}
+	lambda.Start(handle)
+}

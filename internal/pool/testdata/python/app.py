@@ -1,0 +1,43 @@
+import json
+import os
+import sys
+
+counter = 0
+
+
+class CustomError(Exception):
+    pass
+
+
+def handler(event, context):
+    global counter
+    do = event["do"]
+    if do == "echo":
+        return event.get("echo")
+    if do == "count":
+        counter += 1
+        return counter
+    if do == "error":
+        raise CustomError(event["arg"])
+    if do == "marshal":
+        return {1, 2}
+    if do == "exit":
+        os._exit(int(event["arg"]))
+    if do == "log":
+        import logging
+        print("printed ä")
+        sys.stderr.write("to stderr\n")
+        logging.getLogger().setLevel("INFO")
+        logging.info("logged %s", "here")
+        return "logged"
+    if do == "context":
+        return {
+            "id": context.aws_request_id, "arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis(),
+            "name": context.function_name, "version": context.function_version, "memory": context.memory_limit_in_mb,
+            "stream": context.log_stream_name, "group": context.log_group_name, "custom": context.client_context.custom,
+            "trace": os.environ.get("_X_AMZN_TRACE_ID"), "cwd": os.getcwd(), "exec": os.environ.get("AWS_EXECUTION_ENV"),
+        }
+    raise ValueError(do)
+
+
+not_a_function = json

@@ -1,0 +1,73 @@
+package proc
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// spawner forks on the caller's thread: macOS has no parent-death signal.
+type spawner struct{}
+
+func newSpawner() *spawner { return &spawner{} }
+
+func (*spawner) do(f func() error) error { return f() }
+
+func (*spawner) close() {}
+
+func pipe(fds *[2]int) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := syscall.Pipe(fds[:]); err != nil {
+		return err
+	}
+	syscall.CloseOnExec(fds[0])
+	syscall.CloseOnExec(fds[1])
+	return nil
+}
+
+func (s *Sandbox) probe() {
+	for _, name := range []string{"no new privileges", "no process outlives its function", "the Runtime API knows its caller"} {
+		s.props = append(s.props, Property{Name: name, Why: "only on Linux"})
+	}
+}
+
+func (p *Process) fork(sl *Slot, spec Spec, attr *syscall.ProcAttr) error {
+	attr.Sys = &syscall.SysProcAttr{Setsid: true}
+	if sl.UID >= 0 {
+		attr.Sys.Credential = &syscall.Credential{Uid: uint32(sl.UID), Gid: uint32(sl.UID)}
+	}
+	pid, err := syscall.ForkExec(spec.Path, append([]string{spec.Path}, spec.Args...), attr)
+	if err != nil {
+		return &os.PathError{Op: "fork/exec", Path: spec.Path, Err: err}
+	}
+	p.pid = pid
+	return nil
+}
+
+// wait blocks a thread until the process has ended; it stays there to be collected.
+func (p *Process) wait() {
+	const (
+		pPID    = 1
+		wExited = 0x4
+		wNoWait = 0x20
+	)
+	var info [128]byte // siginfo_t
+	for {
+		_, _, err := syscall.Syscall6(syscall.SYS_WAITID, pPID, uintptr(p.pid), uintptr(unsafe.Pointer(&info[0])), wExited|wNoWait, 0, 0)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	p.reap()
+}
+
+func maxRSS(u *syscall.Rusage) int64 { return u.Maxrss }
+
+func (p *Process) closeStatus() {}
+
+func (p *Process) readMemory() int64 { return 0 }
+
+// Owns cannot tell here, and answers true.
+func (sl *Slot) Owns(net.Conn) bool { return true }
