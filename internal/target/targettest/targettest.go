@@ -1,0 +1,433 @@
+// Package targettest holds what every endpoint that Teal releases to has to do. The suite runs against any target.Target:
+// the embedded platform, a model of AWS, or AWS itself.
+package targettest
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tealdeploy/teal/internal/alias"
+	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/target"
+)
+
+// Role is the role of everything that the suite makes.
+const Role = "arn:aws:iam::000000000000:role/teal"
+
+// Exercise checks the control plane: publishing, routing, observing, routes of the HTTP API, and executions of workflows
+// that call nothing. Each part gets a target of its own from open, and uses names that are not in use.
+func Exercise(t *testing.T, open func(t *testing.T) *target.Target) {
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T, *target.Target)
+	}{
+		{"identity", identity},
+		{"publish a function", publishFunction},
+		{"publish many functions at once", publishMany},
+		{"route a function", routeFunction},
+		{"publish a workflow", publishWorkflow},
+		{"route a workflow", routeWorkflow},
+		{"observe and plan", observeAndPlan},
+		{"routes", routes},
+		{"executions", executions},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.run(t, open(t)) })
+	}
+}
+
+// ExerciseInvocations checks that versions really run: function gives a function that can, and that answers with the JSON
+// string it is given.
+func ExerciseInvocations(t *testing.T, open func(t *testing.T) *target.Target, function func(t *testing.T, answer string) release.Function) {
+	g, ctx := open(t), t.Context()
+	f := function(t, "one")
+	f.Name, f.Alias = unique("invoked"), "live"
+	one, err := g.PublishFunction(ctx, f)
+	must(t, err)
+	next := function(t, "two")
+	next.Name, next.Alias = f.Name, f.Alias
+	two, err := g.PublishFunction(ctx, next)
+	must(t, err)
+	_, err = g.SetRouting(ctx, release.AliasRouting{Ref: f.Ref(), Routing: alias.Routing{Primary: one.Version}})
+	must(t, err)
+	live, err := g.AliasARN(ctx, f.Ref())
+	must(t, err)
+	for _, c := range []struct{ arn, version, answer string }{{one.ARN, one.Version, `"one"`}, {two.ARN, two.Version, `"two"`}, {live, one.Version, `"one"`}} {
+		got, err := g.InvokeVersion(ctx, c.arn, []byte(`{}`))
+		must(t, err)
+		if string(got.Payload) != c.answer || got.ExecutedVersion != c.version || got.FunctionError != "" {
+			t.Errorf("invoke %s = %s by version %s, error %q\n%s; want %s by version %s", c.arn, got.Payload, got.ExecutedVersion, got.FunctionError, got.Log, c.answer, c.version)
+		}
+	}
+	if _, err := g.InvokeVersion(ctx, one.ARN[:strings.LastIndexByte(one.ARN, ':')]+":99", nil); err == nil {
+		t.Error("a version that does not exist was invoked")
+	}
+}
+
+func identity(t *testing.T, g *target.Target) {
+	id, err := g.Identity(t.Context())
+	must(t, err)
+	if len(id.Account) != 12 || id.Region == "" || id.Partition == "" {
+		t.Errorf("identity = %+v", id)
+	}
+}
+
+func publishFunction(t *testing.T, g *target.Target) {
+	ctx := t.Context()
+	f := Function(unique("fn"), "one")
+	f.Environment = map[string]string{"LOG_LEVEL": "info", "GONE": "x"}
+	seen := map[string]bool{}
+	publish := func(reason string, change func(*release.Function)) release.FunctionVersion {
+		t.Helper()
+		change(&f)
+		v, err := g.PublishFunction(ctx, f)
+		must(t, err)
+		if !v.New || v.Reason != reason || seen[v.Version] || v.Key != f.Key || v.Digest != f.Digest() || !strings.HasSuffix(v.ARN, ":"+f.Name+":"+v.Version) {
+			t.Errorf("version = %+v, want a new one because %s", v, reason)
+		}
+		seen[v.Version] = true
+		again, err := g.PublishFunction(ctx, f)
+		must(t, err)
+		if again.New || again.Version != v.Version || again.ARN != v.ARN || again.Digest != v.Digest || again.Reason != "unchanged since version "+v.Version {
+			t.Errorf("published again = %+v, want %s", again, v.Version)
+		}
+		return v
+	}
+	publish("new function", func(*release.Function) {})
+	publish("memorySize 128 → 256, timeout 3 → 30", func(f *release.Function) { f.MemorySize, f.Timeout = 256, 30 })
+	publish("code changed", func(f *release.Function) { setCode(f, "two") })
+	publish("description changed, environment GONE removed, environment LOG_LEVEL changed, environment NEW added", func(f *release.Function) {
+		f.Description, f.Environment = "greets", map[string]string{"LOG_LEVEL": "debug", "NEW": "y"}
+	})
+	publish("code changed, handler app.handler → app.other, environment LOG_LEVEL removed, environment NEW removed", func(f *release.Function) {
+		setCode(f, "three")
+		f.Handler, f.Environment = "app.other", nil
+	})
+	publish("description changed", func(f *release.Function) { f.Description = "" })
+	publish("code changed", func(f *release.Function) { setCode(f, "two") }) // as before, and a version of its own all the same
+
+	f.Code = nil // a release that is published already needs no code at hand
+	_, err := g.PublishFunction(ctx, f)
+	must(t, err)
+	f.CodeSHA256 = "other"
+	if _, err := g.PublishFunction(ctx, f); err == nil || !strings.Contains(err.Error(), "not at hand") {
+		t.Errorf("published without code: %v", err)
+	}
+}
+
+func publishMany(t *testing.T, g *target.Target) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			v, err := g.PublishFunction(t.Context(), Function(unique(fmt.Sprint("many", i)), "x"))
+			if err != nil || v.Version != "1" {
+				t.Errorf("version %+v, %v", v, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func routeFunction(t *testing.T, g *target.Target) {
+	f := Function(unique("routed"), "one")
+	var versions [3]string
+	for i := range versions {
+		f.MemorySize = int32(128 + i)
+		v, err := g.PublishFunction(t.Context(), f)
+		must(t, err)
+		versions[i] = v.Version
+	}
+	route(t, g, f.Ref(), versions, "999")
+	_, err := g.GetRouting(t.Context(), release.Ref{Kind: release.KindFunction, Name: unique("nobody"), Alias: "live"})
+	if !errors.Is(err, release.ErrNoAlias) {
+		t.Errorf("routing of a function that does not exist: %v", err)
+	}
+}
+
+// route checks everything about one alias, given three versions and one that does not exist.
+func route(t *testing.T, g *target.Target, ref release.Ref, v [3]string, missing string) {
+	t.Helper()
+	ctx := t.Context()
+	want := func(revision string, r alias.Routing) release.AliasRouting {
+		return release.AliasRouting{Ref: ref, Routing: r, Revision: revision}
+	}
+	set := func(revision string, r alias.Routing) release.AliasRouting {
+		t.Helper()
+		got, err := g.SetRouting(ctx, want(revision, r))
+		must(t, err)
+		read, err := g.GetRouting(ctx, ref)
+		must(t, err)
+		if got.Ref != ref || got.Routing != r || got.Revision == "" || read != got {
+			t.Fatalf("set %v gave %+v, read %+v", r, got, read)
+		}
+		return got
+	}
+	if _, err := g.GetRouting(ctx, ref); !errors.Is(err, release.ErrNoAlias) {
+		t.Errorf("routing of an alias that does not exist: %v", err)
+	}
+	if _, err := g.SetRouting(ctx, want("some-revision", alias.Routing{Primary: v[0]})); !errors.Is(err, release.ErrConflict) {
+		t.Errorf("an alias that is gone was updated: %v", err)
+	}
+	blue, green := alias.Routing{Primary: v[0]}, alias.Routing{Primary: v[1]}
+	first := set("", blue)
+	if again := set("", blue); again.Revision != first.Revision {
+		t.Errorf("creating it again changed it: %+v, %+v", first, again)
+	}
+	conflict := func(revision string, r alias.Routing, found release.AliasRouting) {
+		t.Helper()
+		_, err := g.SetRouting(ctx, want(revision, r))
+		var c *release.ConflictError
+		if !errors.As(err, &c) || !errors.Is(err, release.ErrConflict) || c.Found != found {
+			t.Errorf("set %v at %q: %v, want a conflict with %+v", r, revision, err, found)
+		}
+		if read, err := g.GetRouting(ctx, ref); err != nil || read != found {
+			t.Errorf("the conflict changed the alias to %+v, %v", read, err)
+		}
+	}
+	conflict("", green, first)
+	canary := set(first.Revision, alias.Routing{Primary: v[0], Additional: v[1], Weight: 0.1})
+	conflict(first.Revision, green, canary)
+	half := set(canary.Revision, alias.Routing{Primary: v[0], Additional: v[1], Weight: 0.5})
+	if late, err := g.SetRouting(ctx, want(canary.Revision, half.Routing)); err != nil || late != half {
+		t.Errorf("an answer that was lost: %+v, %v; want %+v", late, err, half)
+	}
+	done := set(half.Revision, green)
+	set(done.Revision, alias.Routing{Primary: v[1], Additional: v[2], Weight: 0.01})
+	back, err := g.GetRouting(ctx, ref)
+	must(t, err)
+	last := set(back.Revision, blue)
+	if _, err := g.SetRouting(ctx, want(last.Revision, alias.Routing{Primary: missing})); err == nil || errors.Is(err, release.ErrConflict) || errors.Is(err, release.ErrNoAlias) {
+		t.Errorf("routed to a version that does not exist: %v", err)
+	}
+	if _, err := g.SetRouting(ctx, want(last.Revision, alias.Routing{Primary: v[0], Additional: v[0], Weight: 0.5})); err == nil {
+		t.Error("routed to one version twice")
+	}
+}
+
+// pass is a definition that calls nothing.
+func pass(comment string) json.RawMessage {
+	return json.RawMessage(`{"Comment":"` + comment + `","StartAt":"Say","States":{"Say":{"Type":"Pass","Result":"` + comment + `","End":true}}}`)
+}
+
+func workflow(name string) release.Workflow {
+	return release.Workflow{Key: "flow", Name: name, Alias: "live", Role: Role, Type: release.TypeStandard, UseExactVersion: true}
+}
+
+func publishWorkflow(t *testing.T, g *target.Target) {
+	ctx := t.Context()
+	w := workflow(unique("flow"))
+	one, err := g.PublishWorkflow(ctx, w, pass("one"))
+	must(t, err)
+	again, err := g.PublishWorkflow(ctx, w, json.RawMessage(strings.Replace(string(pass("one")), `:`, `: `, 3)))
+	must(t, err)
+	if !one.New || one.Reason != "new workflow" || again.New || again.ARN != one.ARN || again.Digest != one.Digest || again.Reason != "unchanged since version 1" {
+		t.Errorf("first %+v, again %+v", one, again)
+	}
+	two, err := g.PublishWorkflow(ctx, w, pass("two"))
+	must(t, err)
+	if !two.New || two.ARN == one.ARN || two.Reason != "definition changed" || !strings.HasPrefix(two.ARN, one.ARN[:strings.LastIndexByte(one.ARN, ':')]) {
+		t.Errorf("second %+v", two)
+	}
+	w.Role += "2"
+	three, err := g.PublishWorkflow(ctx, w, pass("two"))
+	must(t, err)
+	if !three.New || !strings.HasPrefix(three.Reason, "role ") {
+		t.Errorf("third %+v", three)
+	}
+	w.Type = release.TypeExpress
+	if _, err := g.PublishWorkflow(ctx, w, pass("two")); err == nil || !strings.Contains(err.Error(), "cannot become EXPRESS") {
+		t.Errorf("the type changed: %v", err)
+	}
+	if _, err := g.PublishWorkflow(ctx, workflow(unique("bad")), json.RawMessage(`{"StartAt":"A","States":{}}`)); err == nil {
+		t.Error("a definition without its first state was taken")
+	}
+}
+
+func routeWorkflow(t *testing.T, g *target.Target) {
+	w := workflow(unique("routedflow"))
+	var versions [3]string
+	for i := range versions {
+		v, err := g.PublishWorkflow(t.Context(), w, pass(fmt.Sprint(i)))
+		must(t, err)
+		versions[i] = v.ARN
+	}
+	route(t, g, w.Ref(), versions, versions[0][:strings.LastIndexByte(versions[0], ':')]+":999")
+	read, err := g.GetRouting(t.Context(), w.Ref())
+	must(t, err)
+	if _, err := g.SetRouting(t.Context(), release.AliasRouting{Ref: w.Ref(), Revision: read.Revision, Routing: alias.Routing{Primary: versions[0], Additional: versions[1], Weight: 0.105}}); err == nil || !strings.Contains(err.Error(), "whole percents") {
+		t.Errorf("half a percent was taken: %v", err)
+	}
+}
+
+func observeAndPlan(t *testing.T, g *target.Target) {
+	ctx := t.Context()
+	f := Function(unique("planned"), "one")
+	w := workflow(unique("plannedflow"))
+	w.Definition = json.RawMessage(`{"StartAt":"Work","States":{"Work":{"Type":"Task","Resource":"${fn.Arn}","End":true}}}`)
+	spec := release.Spec{App: "planned", Functions: []release.Function{f}, Workflows: []release.Workflow{w}}
+
+	plan := func() release.Plan {
+		t.Helper()
+		o, err := g.Observe(ctx, spec)
+		must(t, err)
+		p, err := release.MakePlan(spec, o)
+		must(t, err)
+		return p
+	}
+	p := plan()
+	if p.Functions[0].Reason != "new function" || p.Workflows[0].Reason != "new workflow" || p.Moves[0].Before.Primary != "" || p.Moves[1].Before.Primary != "" {
+		t.Errorf("the plan for nothing there = %+v", p)
+	}
+	deploy := func() {
+		t.Helper()
+		v, err := g.PublishFunction(ctx, spec.Functions[0])
+		must(t, err)
+		id, err := g.Identity(ctx)
+		must(t, err)
+		r, err := release.NewResolver(id, spec.Functions, []release.FunctionVersion{v})
+		must(t, err)
+		pinned, _, err := release.PinDefinition(w.Definition, r, w.PinOptions())
+		must(t, err)
+		m, err := g.PublishWorkflow(ctx, w, pinned)
+		must(t, err)
+		if len(m.Pins) != 1 || m.Pins[0].ARN != v.ARN {
+			t.Errorf("pins = %+v, want %s", m.Pins, v.ARN)
+		}
+		for ref, to := range map[release.Ref]string{f.Ref(): v.Version, w.Ref(): m.ARN} {
+			was, err := g.GetRouting(ctx, ref)
+			if err != nil && !errors.Is(err, release.ErrNoAlias) {
+				t.Fatal(err)
+			}
+			_, err = g.SetRouting(ctx, release.AliasRouting{Ref: ref, Routing: alias.Routing{Primary: to}, Revision: was.Revision})
+			must(t, err)
+		}
+	}
+	deploy()
+	if p := plan(); !p.Empty() {
+		t.Errorf("the plan after the deploy = %+v, want nothing to do", p)
+	}
+	setCode(&spec.Functions[0], "two")
+	p = plan()
+	if p.Functions[0].Reason != "code changed" || p.Workflows[0].Reason != "pin Work: "+f.Name+" 1 → new" || !p.Moves[0].Changes() || !p.Moves[1].Changes() {
+		t.Errorf("the plan for new code = %+v", p)
+	}
+	deploy()
+	if p := plan(); !p.Empty() {
+		t.Errorf("the plan after the second deploy = %+v, want nothing to do", p)
+	}
+}
+
+func routes(t *testing.T, g *target.Target) {
+	ctx := t.Context()
+	f, w := Function(unique("api"), "one"), workflow(unique("apiflow"))
+	spec := release.Spec{App: unique("app"), Functions: []release.Function{f}, Workflows: []release.Workflow{w},
+		Routes: []release.Route{{Method: "GET", Path: "/hello", Function: "fn"}, {Method: "ANY", Path: "/orders/{id}", Function: "fn"}, {Method: "POST", Path: "/start", Workflow: "flow"}}}
+	v, err := g.PublishFunction(ctx, f)
+	must(t, err)
+	m, err := g.PublishWorkflow(ctx, w, pass("one"))
+	must(t, err)
+	for ref, to := range map[release.Ref]string{f.Ref(): v.Version, w.Ref(): m.ARN} {
+		_, err := g.SetRouting(ctx, release.AliasRouting{Ref: ref, Routing: alias.Routing{Primary: to}})
+		must(t, err)
+	}
+	api, err := g.EnsureRoutes(ctx, spec)
+	must(t, err)
+	if api.ID == "" || !strings.HasPrefix(api.Endpoint, "http") || len(api.Stale) != 0 {
+		t.Errorf("API = %+v", api)
+	}
+	again, err := g.EnsureRoutes(ctx, spec)
+	must(t, err)
+	if again.ID != api.ID || again.Endpoint != api.Endpoint || len(again.Stale) != 0 {
+		t.Errorf("again = %+v, want %+v", again, api)
+	}
+	spec.Routes = []release.Route{{Method: "GET", Path: "/hello", Workflow: "flow"}}
+	moved, err := g.EnsureRoutes(ctx, spec)
+	must(t, err)
+	if moved.ID != api.ID || strings.Join(moved.Stale, ", ") != "ANY /orders/{id}, POST /start" {
+		t.Errorf("with two routes less = %+v", moved)
+	}
+	if none, err := g.EnsureRoutes(ctx, release.Spec{App: spec.App}); err != nil || none.ID != "" {
+		t.Errorf("without routes = %+v, %v", none, err)
+	}
+}
+
+func executions(t *testing.T, g *target.Target) {
+	ctx := t.Context()
+	w := workflow(unique("executed"))
+	one, err := g.PublishWorkflow(ctx, w, pass("one"))
+	must(t, err)
+	_, err = g.SetRouting(ctx, release.AliasRouting{Ref: w.Ref(), Routing: alias.Routing{Primary: one.ARN}})
+	must(t, err)
+	live, err := g.AliasARN(ctx, w.Ref())
+	must(t, err)
+	for _, c := range []struct{ start, alias string }{{live, live}, {one.ARN, ""}} {
+		arn, err := g.StartExecution(ctx, c.start, unique("run"), json.RawMessage(`{"n":1}`))
+		must(t, err)
+		e := finished(t, g, ctx, arn)
+		if e.Status != "SUCCEEDED" || string(e.Output) != `"one"` || string(e.Input) != `{"n":1}` || e.VersionARN != one.ARN || e.AliasARN != c.alias || e.Started.IsZero() || e.Stopped.IsZero() {
+			t.Errorf("execution = %+v", e)
+		}
+	}
+	if _, err := g.DescribeExecution(ctx, strings.Replace(one.ARN, ":stateMachine:", ":execution:", 1)); err == nil {
+		t.Error("an execution that does not exist was read")
+	}
+}
+
+// finished reads an execution until it has ended.
+func finished(t *testing.T, g *target.Target, ctx context.Context, arn string) target.Execution {
+	t.Helper()
+	for range 600 {
+		e, err := g.DescribeExecution(ctx, arn)
+		must(t, err)
+		if e.Status != "RUNNING" {
+			return e
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	t.Fatalf("execution %s does not end", arn)
+	return target.Execution{}
+}
+
+// Function is a function in Python that the suite publishes, and does not run.
+func Function(name, says string) release.Function {
+	f := release.Function{Key: "fn", Name: name, Alias: "live", Runtime: "python3.13", Handler: "app.handler", Role: Role}
+	setCode(&f, says)
+	return f
+}
+
+func setCode(f *release.Function, says string) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	e, err := w.Create("app.py")
+	if err == nil {
+		_, err = fmt.Fprintf(e, "def handler(event, context):\n    return %q\n", says)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	sum := sha256.Sum256(b.Bytes())
+	f.Code, f.CodeSize, f.CodeSHA256 = b.Bytes(), int64(b.Len()), base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// unique gives a name that no earlier run has used.
+func unique(what string) string { return "teal-" + what + "-" + strings.ToLower(rand.Text()[:8]) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
