@@ -1,0 +1,278 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tealdeploy/teal/internal/ledger"
+	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/rollout"
+)
+
+// renewEvery is well below ledger.SilentHolderIsGone.
+const renewEvery = ledger.SilentHolderIsGone / 4
+
+// pump drives one rollout. Its law: the events and the state are in the journal before any effect of theirs is performed,
+// and what is outstanding by the state is what is being performed.
+type pump struct {
+	c    Config
+	lock ledger.Lock
+	s    rollout.State // only the loop touches it
+	plan rollout.Plan  // never changes; for the effects
+	seq  int64         // of the last journal entry
+	spec *release.Spec
+
+	sinceSnapshot int
+	running       map[int64]func() // cancels the effect
+	results       chan rollout.Event
+	stopped       chan struct{}
+	wg            sync.WaitGroup
+	slots         chan struct{}
+}
+
+// drive feeds events to the machine until the rollout has ended, has paused, or ctx ends.
+func (p *pump) drive(ctx context.Context, first []rollout.Event) (Outcome, error) {
+	p.running = map[int64]func(){}
+	p.results, p.stopped = make(chan rollout.Event), make(chan struct{})
+	p.slots = make(chan struct{}, p.c.Parallel)
+	err := p.loop(ctx, first)
+	close(p.stopped)
+	for _, cancel := range p.running {
+		cancel()
+	}
+	p.wg.Wait()
+
+	// What is left to write must be written also when ctx has ended: that is how the next controller finds its way.
+	last := context.WithoutCancel(ctx)
+	out := Outcome{State: p.s, ExitCode: exitCode(p.s)}
+	switch {
+	case errors.Is(err, ledger.ErrFenced):
+		out.ExitCode = ExitFailed
+		return out, fmt.Errorf("rollout %s was taken over by another controller: %w", p.s.Plan.ID, err)
+	case err != nil:
+		if ctx.Err() == nil {
+			out.ExitCode = ExitFailed
+		}
+		return out, errors.Join(err, p.c.Ledger.Park(last, p.lock))
+	case p.s.Phase.Ended():
+		return out, finish(last, p.c.Ledger, p.lock, p.s, p.c.Clock.Now())
+	}
+	return out, p.c.Ledger.Park(last, p.lock)
+}
+
+// loop is the only goroutine that touches the state.
+func (p *pump) loop(ctx context.Context, first []rollout.Event) error {
+	p.observe()
+	waiting, err := p.wishes(ctx) // left while nobody drove the rollout
+	if err != nil {
+		return err
+	}
+	if err := p.absorb(ctx, waiting, false); err != nil {
+		return err
+	}
+	if err := p.absorb(ctx, first, true); err != nil {
+		return err
+	}
+	renew, stopRenew := p.after(renewEvery)
+	poll, stopPoll := p.after(p.c.Poll)
+	defer func() { stopRenew(); stopPoll() }()
+	for !p.s.Phase.Ended() {
+		p.perform(ctx)
+		if p.s.Paused.Reason != rollout.NotPaused && !p.c.Attend && p.quiet() {
+			return nil
+		}
+		var events []rollout.Event
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("rollout %s was left at %s; resume or abort it: %w", p.s.Plan.ID, p.s.Phase, context.Cause(ctx))
+		case <-renew:
+			if err := p.c.Ledger.Renew(ctx, p.lock); err != nil {
+				return err
+			}
+			renew, stopRenew = p.after(renewEvery)
+		case <-poll:
+			wishes, err := p.wishes(ctx)
+			if err != nil {
+				return err
+			}
+			events = wishes
+			poll, stopPoll = p.after(p.c.Poll)
+		case ev := <-p.results:
+			events = append(events, ev)
+			for more := true; more; { // what came meanwhile goes into the same journal entry
+				select {
+				case ev := <-p.results:
+					events = append(events, ev)
+				default:
+					more = false
+				}
+			}
+		}
+		if err := p.absorb(ctx, events, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quiet reports whether nothing is outstanding but watching and waiting.
+func (p *pump) quiet() bool {
+	for _, e := range rollout.Outstanding(p.s) {
+		if e.Check == nil && e.Wake == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// absorb gives events to the machine and journals them with what follows. A wish that is refused is an error when strict
+// is set, and otherwise told.
+func (p *pump) absorb(ctx context.Context, events []rollout.Event, strict bool) error {
+	s := p.s
+	var accepted []rollout.Event
+	var notes []rollout.Note
+	var refused error
+	for _, ev := range events {
+		if p.running[ev.Effect] != nil && (ev.Kind == rollout.EventResult || ev.Kind == rollout.EventWake) {
+			p.running[ev.Effect]()
+			delete(p.running, ev.Effect)
+		}
+		ev.At = p.c.Clock.Now().UTC().Round(0) // as it is when it comes back from the journal
+		next, effects, err := rollout.Step(s, ev)
+		forbidden := (*rollout.ForbiddenError)(nil)
+		switch {
+		case errors.Is(err, rollout.ErrStale):
+			continue
+		case errors.As(err, &forbidden):
+			if strict {
+				refused = err
+				continue
+			}
+			notes = append(notes, rollout.Note{At: ev.At, Level: rollout.Warning, Text: err.Error()})
+			if ev.Command == 0 {
+				continue
+			}
+		case err != nil:
+			return err
+		}
+		for _, e := range effects {
+			if e.Note != nil {
+				notes = append(notes, *e.Note)
+			}
+		}
+		s = next
+		accepted = append(accepted, ev)
+	}
+	if len(accepted) > 0 {
+		if err := p.journal(ctx, s, accepted); err != nil {
+			return err
+		}
+	}
+	if p.c.Notes != nil {
+		for _, n := range notes {
+			p.c.Notes(n)
+		}
+	}
+	if len(accepted) > 0 {
+		p.observe()
+	}
+	return refused
+}
+
+// journal makes the events and the state durable.
+func (p *pump) journal(ctx context.Context, s rollout.State, events []rollout.Event) error {
+	turned := s.Phase != p.s.Phase || s.Step != p.s.Step || s.Paused.Reason != p.s.Paused.Reason
+	p.sinceSnapshot++
+	snapshot := &s
+	if !turned && p.sinceSnapshot < snapshotEvery {
+		snapshot = nil
+	} else {
+		p.sinceSnapshot = 0
+	}
+	entry, err := entryOf(p.seq+1, s.Now, events, snapshot)
+	if err != nil {
+		return err
+	}
+	if err := p.c.Ledger.Append(ctx, p.lock, entry); err != nil {
+		if errors.Is(err, ledger.ErrConflict) {
+			return fmt.Errorf("%w: %w", ledger.ErrFenced, err) // someone else writes this journal
+		}
+		return err
+	}
+	p.seq++
+	p.s = s
+	if turned {
+		return p.c.Ledger.PutRollout(ctx, p.lock, summary(s, s.Now))
+	}
+	return nil
+}
+
+func (p *pump) observe() {
+	if p.c.Observe != nil {
+		p.c.Observe(p.s)
+	}
+}
+
+// wishes fetches what people asked for from other processes.
+func (p *pump) wishes(ctx context.Context) ([]rollout.Event, error) {
+	commands, err := p.c.Ledger.Commands(ctx, p.s.Plan.App, p.s.Plan.ID, p.s.Command)
+	if err != nil {
+		return nil, err
+	}
+	var events []rollout.Event
+	for _, c := range commands {
+		events = append(events, rollout.Event{Kind: rollout.EventKind(c.Kind), By: c.By, Reason: c.Reason, Command: c.Seq, Full: c.Full, Force: c.Force})
+	}
+	return events, nil
+}
+
+// perform starts what is outstanding and not yet running, and cancels what runs and is no longer outstanding.
+func (p *pump) perform(ctx context.Context) {
+	outstanding := map[int64]bool{}
+	for _, e := range rollout.Outstanding(p.s) {
+		outstanding[e.ID] = true
+		if p.running[e.ID] != nil {
+			continue
+		}
+		if e.Wake != nil {
+			p.running[e.ID] = p.wake(e)
+			continue
+		}
+		effectCtx, cancel := context.WithTimeout(ctx, timeout(e))
+		p.running[e.ID] = cancel
+		p.wg.Go(func() {
+			defer cancel()
+			p.deliver(p.do(effectCtx, e))
+		})
+	}
+	for id, cancel := range p.running {
+		if !outstanding[id] {
+			cancel()
+			delete(p.running, id)
+		}
+	}
+}
+
+func (p *pump) deliver(ev rollout.Event) {
+	select {
+	case p.results <- ev:
+	case <-p.stopped:
+	}
+}
+
+// wake sets a timer for a Wake effect and returns how to withdraw it.
+func (p *pump) wake(e rollout.Effect) (cancel func()) {
+	stop := p.c.Clock.AfterFunc(e.Wake.At.Sub(p.c.Clock.Now()), func() {
+		p.deliver(rollout.Event{Kind: rollout.EventWake, Effect: e.ID})
+	})
+	return func() { stop() }
+}
+
+// after gives a channel that is closed when d has passed.
+func (p *pump) after(d time.Duration) (<-chan struct{}, func() bool) {
+	done := make(chan struct{})
+	return done, p.c.Clock.AfterFunc(d, func() { close(done) })
+}

@@ -1,0 +1,329 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tealdeploy/teal/internal/release"
+)
+
+// write brings every alias to the given weight, wave by wave, and reports whether all are there. On the first failure a
+// deployment goes back; a return goes on with the other aliases and then reports what it could not do.
+func (r *run) write(weight int) bool {
+	returning := r.s.Plan.Kind == Return
+	lost := false
+	for _, kind := range waves(returning) {
+		done := true
+		for i := range r.s.Aliases {
+			a := &r.s.Aliases[i]
+			goal := a.goalAt(weight)
+			if a.Ref.Kind != kind || a.Unchanged() || goal.Primary == "" {
+				continue
+			}
+			switch {
+			case a.Foreign || a.Gone || a.Failed != "":
+				if !returning {
+					r.fail(r.misfortune(a))
+					return false
+				}
+				lost = true
+				continue
+			case !a.Doubt && a.Actual.Routing.Primary != "" && sameRouting(a.Actual.Routing, goal):
+				continue
+			}
+			done = false
+			r.aim(a, release.AliasRouting{Ref: a.Ref, Routing: goal, Revision: a.Actual.Revision})
+		}
+		if !done {
+			return false
+		}
+	}
+	if lost {
+		r.lose()
+		return false
+	}
+	return true
+}
+
+// misfortune says in words why an alias stopped the rollout.
+func (r *run) misfortune(a *Alias) string {
+	switch {
+	case a.Gone:
+		return fmt.Sprintf("%s was deleted by someone else during the rollout", a.Ref)
+	case a.Foreign:
+		return fmt.Sprintf("%s was changed by someone else during the rollout: it is at %s", a.Ref, a.Actual.Routing)
+	}
+	return fmt.Sprintf("the routing of %s could not be changed: %s", a.Ref, a.Failed)
+}
+
+// aim takes the next action that brings an alias to want: a reading when it is in doubt where the alias is, else a write.
+func (r *run) aim(a *Alias, want release.AliasRouting) {
+	switch {
+	case r.busy(a.Ref) || r.waits(a.RetryAt):
+	case a.Doubt:
+		r.emit(Effect{ReadRouting: &ReadRouting{Ref: a.Ref}})
+	default:
+		a.Touched = true
+		if want.Revision != "" {
+			a.Spent = append(a.Spent, want.Revision)
+		}
+		if r.s.Started.IsZero() {
+			r.s.Started = r.s.Now
+		}
+		create := a.Actual.Routing.Primary == ""
+		r.emit(Effect{SetRouting: &SetRouting{Want: want, Before: a.Actual.Routing, Create: create}})
+	}
+}
+
+// limit is how many attempts an aim gets.
+func (r *run) limit() int {
+	n := r.s.Plan.Settings.Retry.Attempts
+	if r.s.Phase == RollingBack || r.s.Plan.Kind == Return {
+		n *= 2
+	}
+	return n
+}
+
+// missed counts a failed attempt and reports whether there is another.
+func (r *run) missed(a *Alias, reason string) bool {
+	a.Tries++
+	a.LastFail = reason
+	a.RetryAt = r.s.Now.Add(r.s.Plan.Settings.Retry.after(a.Tries))
+	return a.Tries < r.limit()
+}
+
+// routingSet takes the answer of a write.
+func (r *run) routingSet(e *SetRouting, ev Event) {
+	a := r.alias(e.Want.Ref)
+	if a == nil {
+		return
+	}
+	switch {
+	case ev.Error == "" && !ev.Conflict && ev.Routing != nil && sameRouting(ev.Routing.Routing, e.Want.Routing):
+		a.Actual, a.Doubt, a.Tries = *ev.Routing, false, 0
+		a.Actual.Ref = a.Ref
+		if r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh {
+			a.Settled = true
+		}
+	case ev.Conflict:
+		// Someone else was there first, or this very write was applied when its answer was lost: look.
+		a.Doubt = true
+		r.missed(a, orElse(ev.Error, release.ErrConflict.Error()))
+		if a.Tries == 1 {
+			a.RetryAt = r.s.Now
+		}
+	case ev.Refused:
+		// Not applied now, but perhaps by a driver that died before it could say so: look. There is no other attempt forward.
+		a.Doubt = true
+		r.missed(a, ev.Error)
+		if r.s.Phase != RollingBack {
+			a.Tries, a.RetryAt = r.limit(), r.s.Now
+		}
+	default:
+		a.Doubt = true
+		r.missed(a, orElse(ev.Error, "the answer shows another routing than the one asked for"))
+	}
+}
+
+// routingRead takes the answer of a reading.
+func (r *run) routingRead(ref release.Ref, ev Event) {
+	a := r.alias(ref)
+	if a == nil {
+		return
+	}
+	if ev.Error != "" || (ev.Routing == nil && !ev.Absent) {
+		if !r.missed(a, orElse(ev.Error, "no answer")) || (ev.Refused && r.s.Phase != RollingBack) {
+			a.Failed = "where it is could not be read: " + a.LastFail
+		}
+		return
+	}
+	seen := release.AliasRouting{Ref: ref}
+	if !ev.Absent {
+		seen = *ev.Routing
+		seen.Ref = ref
+	}
+	switch {
+	case !a.Read:
+		a.Recorded, a.Actual, a.Read, a.Fresh, a.Tries = seen, seen, true, ev.Absent, 0
+	case r.s.Phase == RollingBack:
+		r.readGoingBack(a, seen)
+	default:
+		r.readGoingForward(a, seen)
+	}
+}
+
+// readGoingForward decides what a reading means after a write whose outcome is in doubt.
+func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
+	shift, _ := r.s.Shift()
+	absent := seen.Routing.Primary == ""
+	switch {
+	case !absent && sameRouting(seen.Routing, a.goalAt(shift.Weight)):
+		a.Actual, a.Doubt, a.Tries = seen, false, 0 // the write was applied, its answer was lost
+	case absent && a.Actual.Routing.Primary == "", seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing):
+		a.Doubt = false // nothing happened: write again
+		r.exhausted(a)
+	case seen.Revision != "" && slices.Contains(a.Spent, seen.Revision):
+		// An outdated reading: this revision was replaced by a write of ours. Look again.
+		if !r.missed(a, "only outdated readings") {
+			r.exhausted(a)
+		}
+	case !absent && a.Actual.Routing.Primary != "" && sameRouting(seen.Routing, a.Actual.Routing):
+		a.Actual, a.Doubt = seen, false // only its revision moved on: write again from there
+		r.exhausted(a)
+	default:
+		a.Actual, a.Doubt = seen, false
+		a.Foreign, a.Gone = !absent && !r.s.Force, absent
+	}
+}
+
+// newAliasReadings is how often an alias that may have been created is looked for before it counts as not created.
+const newAliasReadings = 3
+
+// readGoingBack decides what a reading means while the recorded routing is being restored.
+func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
+	outdated := seen.Revision != "" && slices.Contains(a.Spent, seen.Revision)
+	last := a.Tries >= r.limit()
+	switch {
+	case a.Fresh && seen.Routing.Primary == "":
+		// It was to be created and is not there, or not seen yet. There is nothing to go back to, only something to tell.
+		r.missed(a, "not there")
+		a.Settled = a.Tries >= newAliasReadings
+	case a.Fresh:
+		a.Actual, a.Doubt = seen, false
+	case seen.Routing.Primary == "":
+		a.Actual, a.Doubt, a.Gone = seen, false, true
+	case sameRouting(seen.Routing, a.Recorded.Routing) && (!outdated || last):
+		a.Actual, a.Doubt, a.Settled = seen, false, true
+		if outdated {
+			r.note(Warning, "%s is as before the rollout, by repeated reading; no write of it was acknowledged: %s", a.Ref, a.LastFail)
+		}
+	case last && r.ours(a, seen):
+		a.Actual, a.Doubt = seen, outdated
+		a.Failed = a.LastFail
+	case outdated && seen.Revision != a.Actual.Revision:
+		r.missed(a, "only outdated readings")
+	case r.ours(a, seen):
+		a.Actual, a.Doubt = seen, false // write back from there
+	default:
+		a.Actual, a.Doubt, a.Foreign = seen, false, !r.s.Force
+	}
+}
+
+// ours reports whether a routing is one that this rollout found or may have written.
+func (r *run) ours(a *Alias, seen release.AliasRouting) bool {
+	if sameRouting(seen.Routing, a.Recorded.Routing) {
+		return true
+	}
+	return slices.ContainsFunc(r.s.Plan.Settings.Strategy.Steps, func(s Shift) bool {
+		return sameRouting(seen.Routing, a.goalAt(s.Weight))
+	})
+}
+
+// exhausted gives an alias up on the way forward when its attempts are used up. It stays in doubt: a write of it was not
+// acknowledged, and one reading may be outdated.
+func (r *run) exhausted(a *Alias) {
+	if a.Tries >= r.limit() {
+		a.Failed, a.Doubt = a.LastFail, true
+	}
+}
+
+// fail turns the rollout round. What is under way is withdrawn, but for reads and writes of routings: their answers are
+// waited for, so that nothing is written while an older write of ours is still on its way.
+func (r *run) fail(cause string) {
+	r.s.Cause = cause
+	if r.s.Moved() {
+		r.note(Alert, "going back: %s", cause)
+	} else {
+		r.note(Alert, "stopped before any traffic moved: %s", cause)
+	}
+	r.take("go-back")
+	r.s.Paused = Pause{}
+	r.turn()
+}
+
+// turn prepares every alias for going back.
+func (r *run) turn() {
+	r.drop(func(e Effect) bool { return e.ReadRouting == nil && e.SetRouting == nil })
+	for i := range r.s.Aliases {
+		a := &r.s.Aliases[i]
+		a.Tries, a.RetryAt, a.Failed, a.Settled = 0, r.s.Now, "", false
+	}
+}
+
+// goBack restores the recorded routing of every alias that was written: workflows first, then functions. A failure of one
+// does not keep the others from being restored.
+func (r *run) goBack() {
+	for _, kind := range waves(true) {
+		done := true
+		for i := range r.s.Aliases {
+			a := &r.s.Aliases[i]
+			if a.Ref.Kind != kind || a.Settled {
+				continue
+			}
+			switch {
+			case r.busy(a.Ref):
+				if !a.Touched { // still being read for the first time: nothing to restore
+					r.drop(func(e Effect) bool { return e.ReadRouting != nil && e.ReadRouting.Ref == a.Ref })
+					a.Settled = true
+					continue
+				}
+			case !a.Touched:
+				a.Settled = true
+				continue
+			case a.Foreign && sameRouting(a.Actual.Routing, a.Recorded.Routing):
+				a.Foreign, a.Settled = false, true // someone else put it back
+				continue
+			case a.Failed != "" || a.Foreign || a.Gone:
+				continue
+			case a.Fresh && !a.Doubt:
+				a.Settled = true // there is no routing to go back to
+				if a.Actual.Routing.Primary != "" {
+					r.note(Warning, "%s was created by this rollout and stays at %s: there is nothing before it to go back to", a.Ref, a.Actual.Routing)
+				}
+				continue
+			case !a.Doubt && a.Tries >= r.limit():
+				a.Doubt = true // one last look decides
+			}
+			done = false
+			r.aim(a, release.AliasRouting{Ref: a.Ref, Routing: a.Recorded.Routing, Revision: a.Actual.Revision})
+		}
+		if !done {
+			return
+		}
+	}
+	for i := range r.s.Aliases {
+		if !r.s.Aliases[i].Settled {
+			r.lose()
+			return
+		}
+	}
+	r.take("restored")
+	r.note(Info, "every alias is as it was before the rollout")
+}
+
+// lose ends in failed-dirty and says where everything is.
+func (r *run) lose() {
+	r.s.LostFrom = r.s.Phase
+	r.take("lose")
+	if r.s.Cause == "" {
+		r.s.Cause = "not every alias could be brought back"
+	}
+	for _, line := range r.s.Where() {
+		r.note(Alert, "%s", line)
+	}
+	r.s.Pending = nil
+}
+
+// retry sets a failed-dirty rollout going again. With force what others changed is overwritten.
+func (r *run) retry(force bool, transition string) {
+	r.s.Force = force
+	r.take(transition)
+	r.turn()
+	for i := range r.s.Aliases {
+		a := &r.s.Aliases[i]
+		if a.Touched {
+			a.Doubt = true // it may have changed since: look first
+		}
+		a.Foreign, a.Gone = false, false
+	}
+}
