@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+// awsConfig makes the SDK's configuration for the endpoint and region that the flags, the manifest or the environment
+// name, in that order. On a loopback endpoint without credentials it signs with stand-ins, as the embedded platform takes any.
+func (a *app) awsConfig(ctx context.Context, manifestEndpoint, manifestRegion string) (aws.Config, error) {
+	endpoint := first(a.endpoint, manifestEndpoint, os.Getenv("AWS_ENDPOINT_URL"))
+	opts := []func(*config.LoadOptions) error{}
+	if r := first(a.region, manifestRegion); r != "" {
+		opts = append(opts, config.WithRegion(r))
+	}
+	if endpoint != "" {
+		u, err := url.Parse(endpoint)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return aws.Config{}, usage("endpoint %q is no URL; write it as http://127.0.0.1:4566", endpoint)
+		}
+		opts = append(opts, config.WithBaseEndpoint(strings.TrimSuffix(endpoint, "/")))
+		if loopback(u.Hostname()) && os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "" {
+			opts = append(opts, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("teal", "teal", "")))
+		}
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		return aws.Config{}, hint(fmt.Errorf("AWS settings: %w", err), "check AWS_PROFILE and ~/.aws/config")
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	return cfg, nil
+}
+
+// connection explains an SDK error that means that nothing answers at the endpoint.
+func (a *app) connection(cfg aws.Config, err error) error {
+	var op *net.OpError
+	if err != nil && errors.As(err, &op) && op.Op == "dial" {
+		where := "AWS"
+		if cfg.BaseEndpoint != nil {
+			where = *cfg.BaseEndpoint
+		}
+		return hint(fmt.Errorf("nothing answers at %s: %w", where, op), "start the embedded platform with: teal serve")
+	}
+	return err
+}
+
+func loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

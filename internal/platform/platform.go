@@ -1,0 +1,142 @@
+// Package platform assembles the embedded AWS-compatible services: one endpoint, one store, one clock. It decides nothing of
+// its own; each service gets the little that it needs of the others in its constructor.
+package platform
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/tealdeploy/teal/internal/awsproto"
+	"github.com/tealdeploy/teal/internal/clock"
+	"github.com/tealdeploy/teal/internal/platform/apigateway"
+	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
+	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/states"
+	"github.com/tealdeploy/teal/internal/platform/sts"
+	"github.com/tealdeploy/teal/internal/pool"
+	"github.com/tealdeploy/teal/internal/store"
+	"github.com/tealdeploy/teal/internal/store/sqlite"
+)
+
+// Config says where a platform lives and who it is.
+type Config struct {
+	DataDir string       // everything that is kept; made with mode 0700 when missing
+	Address string       // host:port under which clients and functions reach it
+	Account string       // twelve digits; 000000000000 when empty
+	Region  string       // us-east-1 when empty
+	Clock   clock.Clock  // clock.System when nil
+	Logger  *slog.Logger // discards when nil
+	// Credentials, when set, are the only ones that the endpoint accepts; nil accepts any.
+	Credentials *Credentials
+}
+
+// Credentials are an access key and its secret.
+type Credentials struct{ AccessKeyID, SecretAccessKey string }
+
+// Platform is the running assembly. It is an http.Handler for the whole endpoint, safe for concurrent use.
+type Platform struct {
+	store   store.Store
+	pool    *pool.Pool
+	lambda  *lambda.Service
+	states  *states.Service
+	gateway *apigateway.Service
+	api     http.Handler
+	closers []func() error // in the order in which they were opened
+}
+
+// New opens the data folder and starts every service; what was under way when the platform last ended goes on. On an error
+// nothing keeps running. The caller serves it as an http.Handler and ends it with Close.
+func New(cfg Config) (p *Platform, err error) {
+	if cfg.Account == "" {
+		cfg.Account = "000000000000"
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	folders, err := openFolders(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+
+	p = &Platform{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if p.store, err = sqlite.Open(folders.database); err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, p.store.Close)
+
+	metrics, err := cloudwatch.New(cloudwatch.Config{Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if err != nil {
+		return p, err
+	}
+	keys := newKeyring(cfg.Credentials)
+	if p.pool, err = pool.New(pool.Config{Log: cfg.Logger, Environment: map[string]string{
+		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
+		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
+		"AWS_SESSION_TOKEN":     "teal",
+	}}); err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, p.pool.Close)
+	if p.lambda, err = lambda.New(lambda.Config{
+		Store: p.store, Executor: p.pool, Meter: metrics, Clock: cfg.Clock, DataDir: cfg.DataDir, CodeDir: folders.code,
+		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	}); err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, p.lambda.Close)
+	if p.states, err = states.New(states.Config{
+		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
+		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	}); err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, p.states.Close)
+	if p.gateway, err = apigateway.New(apigateway.Config{
+		Store: p.store, Invoker: p.lambda, Starter: p.states, Meter: metrics, Clock: cfg.Clock,
+		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+	}); err != nil {
+		return p, err
+	}
+	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
+		sts.New(sts.Config{Account: cfg.Account}).API(),
+		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API())
+	return p, err
+}
+
+// ServeHTTP answers a request of any service, or of an API's caller.
+func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case p.gateway.Match(r):
+		p.gateway.ServeHTTP(w, r)
+	case fromForeignPage(r):
+		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
+	default:
+		p.api.ServeHTTP(w, r)
+	}
+}
+
+// Close ends the services in the reverse order of their start: work under way is left to the next start, no process
+// stays behind, and the store is closed last. It is idempotent.
+func (p *Platform) Close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i]())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}
+
+var _ http.Handler = (*Platform)(nil)
