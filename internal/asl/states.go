@@ -59,6 +59,7 @@ func (d declaration) state(s *State, w *Workflow, depth int) {
 		s.Pass = &Pass{}
 		if v, ok := d.o.Get("Result"); ok {
 			s.Pass.Result = PayloadOf(v)
+			s.Pass.Result.Text() // made now, as the machine is shared between goroutines
 		}
 	case TypeTask:
 		d.task(s)
