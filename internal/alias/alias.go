@@ -44,12 +44,12 @@ func (r Routing) Pick(u float64) string {
 
 // Share returns the part of the traffic, 0 to 1, that version gets.
 func (r Routing) Share(version string) float64 {
-	switch {
-	case version == "":
+	switch version {
+	case "":
 		return 0
-	case version == r.Additional:
+	case r.Additional:
 		return r.Weight
-	case version == r.Primary:
+	case r.Primary:
 		return 1 - r.Weight
 	}
 	return 0

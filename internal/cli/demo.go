@@ -127,8 +127,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 // start brings up the platform and a working copy of the example application that is released to it.
 func (d *demo) start(work string) error {
 	var err error
-	d.server, err = startServer(serverConfig{listen: d.listen, data: filepath.Join(work, "data"), account: "000000000000",
-		region: d.app.region, log: slog.New(slog.NewTextHandler(d.app.Err, &slog.HandlerOptions{Level: slog.LevelError}))})
+	d.server, err = startServer(serverConfig{
+		listen: d.listen, data: filepath.Join(work, "data"), account: "000000000000",
+		region: d.app.region, log: slog.New(slog.NewTextHandler(d.app.Err, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
 	if err != nil {
 		return err
 	}

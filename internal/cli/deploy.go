@@ -180,7 +180,10 @@ func (a *app) printOutcome(d deployment) error {
 		for _, line := range pinLines(s, p) {
 			fmt.Fprintln(a.Out, line)
 		}
-		if s.Phase == rollout.Promoted {
+		switch {
+		case s.Phase == rollout.Promoted && !s.Moved() && s.Plan.From != "":
+			fmt.Fprintf(a.Out, "%s %s serves %s as before: nothing is new\n", p.paint(green, "✔"), s.Plan.App, s.Plan.From)
+		case s.Phase == rollout.Promoted:
 			fmt.Fprintf(a.Out, "%s %s serves %s\n", p.paint(green, "✔"), s.Plan.App, s.Plan.Release)
 		}
 		if d.API.Endpoint != "" {

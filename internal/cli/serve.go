@@ -116,7 +116,7 @@ func startServer(cfg serverConfig) (*server, error) {
 	} else if !loopback(host) {
 		return nil, usage("--listen %s is reachable from other machines: add --check-credentials, or listen on 127.0.0.1", cfg.listen)
 	}
-	l, err := net.Listen("tcp", cfg.listen)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.listen)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return nil, hint(fmt.Errorf("%s is in use by another program", cfg.listen), "stop that program, or choose another port: teal serve --listen 127.0.0.1:0 takes a free one")

@@ -230,7 +230,7 @@ func (a *app) writeStatus(s status) {
 		if at.Error != "" {
 			row[1] = at.Error
 		}
-		if at.drifted() {
+		if at.drifted() && (s.Rollout == nil || !s.Rollout.Ended.IsZero()) { // while a rollout is under way they are where it put them
 			row[2] = p.paint(yellow, "⚠ the ledger left it at "+shortVersion(at.Expected))
 		}
 		rows = append(rows, row)

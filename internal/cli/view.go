@@ -41,8 +41,12 @@ var way = []struct {
 	phase rollout.Phase
 	name  string
 }{
-	{rollout.Planned, "read"}, {rollout.Publishing, "publish"}, {rollout.Testing, "test"}, {rollout.Shifting, "shift"},
-	{rollout.Baking, "bake"}, {rollout.Promoting, "promote"},
+	{rollout.Planned, "read"},
+	{rollout.Publishing, "publish"},
+	{rollout.Testing, "test"},
+	{rollout.Shifting, "shift"},
+	{rollout.Baking, "bake"},
+	{rollout.Promoting, "promote"},
 }
 
 // render draws the rollout as lines no wider than width columns need be; now moves the times that count.

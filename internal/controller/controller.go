@@ -125,8 +125,10 @@ type Request struct {
 // with a *ledger.HeldError when another rollout of the application is under way or unfinished, and with ledger.ErrFenced when
 // another controller has taken this rollout over.
 func (c *Controller) Run(ctx context.Context, r Request) (Outcome, error) {
-	plan := rollout.Plan{ID: c.c.NewID("ro"), App: r.Spec.App, Kind: rollout.Deploy, By: r.By, Release: c.c.NewID("re"),
-		Commit: r.Commit, Settings: r.Settings}
+	plan := rollout.Plan{
+		ID: c.c.NewID("ro"), App: r.Spec.App, Kind: rollout.Deploy, By: r.By, Release: c.c.NewID("re"),
+		Commit: r.Commit, Settings: r.Settings,
+	}
 	for _, f := range r.Spec.Functions {
 		plan.Functions = append(plan.Functions, rollout.Function{Key: f.Key, Name: f.Name, Alias: f.Alias, Digest: f.Digest()})
 	}
@@ -172,8 +174,10 @@ func (c *Controller) Rollback(ctx context.Context, r RollbackRequest) (Outcome, 
 		plan.Functions = append(plan.Functions, rollout.Function{Key: v.Key, Name: v.Name, Alias: aliases[unit{release.KindFunction, v.Key}], Version: &v})
 	}
 	for _, v := range rec.Workflows {
-		plan.Workflows = append(plan.Workflows, rollout.Workflow{Version: &v,
-			Workflow: release.Workflow{Key: v.Key, Name: v.Name, Alias: aliases[unit{release.KindStateMachine, v.Key}]}})
+		plan.Workflows = append(plan.Workflows, rollout.Workflow{
+			Version:  &v,
+			Workflow: release.Workflow{Key: v.Key, Name: v.Name, Alias: aliases[unit{release.KindStateMachine, v.Key}]},
+		})
 	}
 	return c.begin(ctx, plan, nil)
 }

@@ -36,8 +36,10 @@ type cloud struct {
 }
 
 func newCloud() *cloud {
-	return &cloud{aliases: map[release.Ref]release.AliasRouting{}, functions: map[string][]string{}, workflows: map[string][]string{},
-		latency: 100 * time.Millisecond}
+	return &cloud{
+		aliases: map[release.Ref]release.AliasRouting{}, functions: map[string][]string{}, workflows: map[string][]string{},
+		latency: 100 * time.Millisecond,
+	}
 }
 
 func (c *cloud) wait(ctx context.Context) error {
@@ -56,8 +58,10 @@ func (c *cloud) PublishFunction(ctx context.Context, f release.Function) (releas
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, isNew := publish(c.functions, f.Name, f.Digest())
-	return release.FunctionVersion{Key: f.Key, Name: f.Name, Version: n, Digest: f.Digest(), New: isNew,
-		ARN: "arn:aws:lambda:us-east-1:000000000000:function:" + f.Name + ":" + n}, nil
+	return release.FunctionVersion{
+		Key: f.Key, Name: f.Name, Version: n, Digest: f.Digest(), New: isNew,
+		ARN: "arn:aws:lambda:us-east-1:000000000000:function:" + f.Name + ":" + n,
+	}, nil
 }
 
 func (c *cloud) PublishWorkflow(ctx context.Context, w release.Workflow, pinned json.RawMessage) (release.StateMachineVersion, error) {
@@ -244,24 +248,31 @@ func (m *mortal) InvokeVersion(ctx context.Context, arn string, payload []byte) 
 func (m *mortal) Lock(ctx context.Context, app, rollout string, o ledger.Owner) (ledger.Lock, error) {
 	return act(m, func() (ledger.Lock, error) { return m.Ledger.Lock(ctx, app, rollout, o) })
 }
+
 func (m *mortal) Renew(ctx context.Context, l ledger.Lock) error {
 	return actErr(m, func() error { return m.Ledger.Renew(ctx, l) })
 }
+
 func (m *mortal) Park(ctx context.Context, l ledger.Lock) error {
 	return actErr(m, func() error { return m.Ledger.Park(ctx, l) })
 }
+
 func (m *mortal) Unlock(ctx context.Context, l ledger.Lock) error {
 	return actErr(m, func() error { return m.Ledger.Unlock(ctx, l) })
 }
+
 func (m *mortal) Append(ctx context.Context, l ledger.Lock, e ledger.Entry) error {
 	return actErr(m, func() error { return m.Ledger.Append(ctx, l, e) })
 }
+
 func (m *mortal) PutRollout(ctx context.Context, l ledger.Lock, r ledger.Rollout) error {
 	return actErr(m, func() error { return m.Ledger.PutRollout(ctx, l, r) })
 }
+
 func (m *mortal) PutRelease(ctx context.Context, l ledger.Lock, r ledger.Release) error {
 	return actErr(m, func() error { return m.Ledger.PutRelease(ctx, l, r) })
 }
+
 func (m *mortal) SetCurrent(ctx context.Context, l ledger.Lock, c ledger.Current) error {
 	return actErr(m, func() error { return m.Ledger.SetCurrent(ctx, l, c) })
 }
@@ -314,7 +325,8 @@ func (b *bench) controller(m *mortal) *controller.Controller {
 		m = &mortal{}
 	}
 	m.Target, m.Ledger = b.cloud, b.ledger
-	c, err := controller.New(controller.Config{Target: m, Health: b.health, Ledger: m, Attend: b.attend,
+	c, err := controller.New(controller.Config{
+		Target: m, Health: b.health, Ledger: m, Attend: b.attend,
 		Owner: ledger.Owner{By: "ann", Host: "here", PID: b.pid},
 		NewID: func(kind string) string {
 			b.ids++
@@ -331,13 +343,16 @@ func (b *bench) controller(m *mortal) *controller.Controller {
 
 // spec is the application: function a behind an alias, function p called by workflow w at its exact version.
 func spec(code string) release.Spec {
-	return release.Spec{App: "shop",
+	return release.Spec{
+		App: "shop",
 		Functions: []release.Function{
 			{Key: "a", Name: "shop-a", Alias: "live", CodeSHA256: code + "a"},
 			{Key: "p", Name: "shop-p", Alias: "live", CodeSHA256: code + "p"},
 		},
-		Workflows: []release.Workflow{{Key: "w", Name: "shop-w", Alias: "live", UseExactVersion: true,
-			Definition: json.RawMessage(`{"StartAt":"x","States":{"x":{"Type":"Task","Resource":"${p.Arn}","End":true}}}`)}},
+		Workflows: []release.Workflow{{
+			Key: "w", Name: "shop-w", Alias: "live", UseExactVersion: true,
+			Definition: json.RawMessage(`{"StartAt":"x","States":{"x":{"Type":"Task","Resource":"${p.Arn}","End":true}}}`),
+		}},
 	}
 }
 

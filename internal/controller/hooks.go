@@ -35,8 +35,10 @@ func FunctionHooks(t Target) Hooks { return functionHooks{t} }
 type functionHooks struct{ target Target }
 
 func (h functionHooks) Run(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
-	payload, err := json.Marshal(hookCall{RolloutID: e.Rollout, ReleaseID: e.Release, App: e.App, Stage: e.Stage,
-		Functions: e.Functions, Workflows: e.Workflows})
+	payload, err := json.Marshal(hookCall{
+		RolloutID: e.Rollout, ReleaseID: e.Release, App: e.App, Stage: e.Stage,
+		Functions: e.Functions, Workflows: e.Workflows,
+	})
 	if err != nil {
 		return rollout.HookResult{}, err
 	}

@@ -125,8 +125,10 @@ func (c *CloudWatch) sum(metric string, dimensions map[string]string, into *int6
 			m.Dimensions = append(m.Dimensions, types.Dimension{Name: aws.String(name), Value: aws.String(v)})
 		}
 	}
-	return want{into: into, from: from, query: types.MetricDataQuery{ReturnData: aws.Bool(true),
-		MetricStat: &types.MetricStat{Metric: m, Period: aws.Int32(int32(c.period / time.Second)), Stat: aws.String("Sum")}}}
+	return want{into: into, from: from, query: types.MetricDataQuery{
+		ReturnData: aws.Bool(true),
+		MetricStat: &types.MetricStat{Metric: m, Period: aws.Int32(int32(c.period / time.Second)), Stat: aws.String("Sum")},
+	}}
 }
 
 // fetch asks for at most queriesPerCall sums.

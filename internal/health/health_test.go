@@ -203,7 +203,8 @@ const machine = "arn:aws:states:us-east-1:000000000000:stateMachine:w"
 
 func workflowCheck() rollout.Check {
 	return rollout.Check{Since: began.Add(time.Minute), Started: began, Subjects: []rollout.Subject{
-		{Ref: release.Ref{Kind: release.KindStateMachine, Name: "w", Alias: "live"}, Blue: machine + ":1", Green: machine + ":2"}}}
+		{Ref: release.Ref{Kind: release.KindStateMachine, Name: "w", Alias: "live"}, Blue: machine + ":1", Green: machine + ":2"},
+	}}
 }
 
 func TestExecutionsCountsWhatFinishedSinceTheStepBegan(t *testing.T) {
@@ -258,8 +259,10 @@ func (f fixed) Observe(context.Context, rollout.Check) (rollout.Observation, err
 func TestAllPutsSourcesTogether(t *testing.T) {
 	ref := release.Ref{Kind: release.KindFunction, Name: "a"}
 	one := fixed{o: rollout.Observation{At: minute(1), Subjects: []rollout.Observed{{Ref: ref, Green: rollout.Counts{Requests: 3, Errors: 1}}}}}
-	two := fixed{o: rollout.Observation{At: minute(2), Subjects: []rollout.Observed{{Ref: ref, Green: rollout.Counts{Requests: 4}, Unseen: "x"}},
-		Findings: []rollout.Finding{{Source: "alarm", Judgement: rollout.Unhealthy}}}}
+	two := fixed{o: rollout.Observation{
+		At: minute(2), Subjects: []rollout.Observed{{Ref: ref, Green: rollout.Counts{Requests: 4}, Unseen: "x"}},
+		Findings: []rollout.Finding{{Source: "alarm", Judgement: rollout.Unhealthy}},
+	}}
 	o, err := health.All(one, two).Observe(t.Context(), rollout.Check{})
 	if err != nil || len(o.Subjects) != 1 || o.Subjects[0].Green != (rollout.Counts{Requests: 7, Errors: 1}) || len(o.Findings) != 1 || !o.At.Equal(minute(2)) {
 		t.Errorf("saw %+v, %v", o, err)

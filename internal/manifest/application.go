@@ -150,8 +150,8 @@ func (a *application) timeout(f field) int32 {
 
 func (a *application) architectures(f field) []string {
 	var out []string
-	a.words(f, "architectures: [arm64]", func(e field, s string) {
-		if s = a.oneOf(e, "arm64", "x86_64"); s != "" {
+	a.words(f, "architectures: [arm64]", func(e field, _ string) {
+		if s := a.oneOf(e, "arm64", "x86_64"); s != "" {
 			out = append(out, s)
 		}
 	})

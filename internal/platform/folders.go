@@ -16,17 +16,18 @@ import (
 type folders struct {
 	database string // the file
 	code     string // of unpacked code
+	run      string // of what running functions need; worthless once they have ended
 }
 
-// systemCode is where unpacked code goes when a platform that runs as root keeps its data where no other user can go.
-const systemCode = "/var/lib/teal/code"
+// systemFolder is where functions find their code when a platform that runs as root keeps its data where no other user can go.
+const systemFolder = "/var/lib/teal/platforms"
 
 func openFolders(data string) (folders, error) {
 	data, err := filepath.Abs(data)
 	if err != nil {
 		return folders{}, fmt.Errorf("data folder: %w", err)
 	}
-	f := folders{database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code")}
+	f := folders{database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code"), run: filepath.Join(data, "run")}
 	mode := os.FileMode(0o700)
 	if proc.Unprivileged() {
 		mode = 0o711
@@ -44,7 +45,8 @@ func openFolders(data string) (folders, error) {
 		return f, nil
 	}
 	id := sha256.Sum256([]byte(data))
-	f.code = filepath.Join(systemCode, hex.EncodeToString(id[:8]))
+	public := filepath.Join(systemFolder, hex.EncodeToString(id[:8]))
+	f.code, f.run = filepath.Join(public, "code"), filepath.Join(public, "run")
 	if err := os.MkdirAll(f.code, mode); err != nil {
 		return folders{}, fmt.Errorf("functions run as users of their own, who cannot reach the data folder %s; their code needs a place: %w", data, err)
 	}

@@ -4,8 +4,10 @@ package platform
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
@@ -75,13 +77,17 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, p.store.Close)
+	// The store's lock says that no other platform uses this data, so what stands here was left by one that was killed.
+	if err := os.RemoveAll(folders.run); err != nil {
+		return p, fmt.Errorf("leftovers of functions: %w", err)
+	}
 
 	metrics, err := cloudwatch.New(cloudwatch.Config{Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
 	if err != nil {
 		return p, err
 	}
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Log: cfg.Logger, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,

@@ -79,11 +79,11 @@ func (p *Pool) invoke(ctx context.Context, r *request, timeout time.Duration) (R
 	}
 	resp, err := e.endpoint.Await(r.event.Deadline)
 	stop()
-	for err == runtimeapi.ErrInterrupted {
+	for errors.Is(err, runtimeapi.ErrInterrupted) {
 		if ctx.Err() != nil {
 			p.detach(func() {
 				resp, err := e.endpoint.Await(r.event.Deadline)
-				p.conclude(r, resp, err)
+				_, _ = p.conclude(r, resp, err) // nobody waits for the answer
 			})
 			return Result{}, ctx.Err()
 		}

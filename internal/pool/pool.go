@@ -226,7 +226,7 @@ func (p *Pool) wait(ctx context.Context, r *request) (Result, error) {
 	case <-ctx.Done():
 		p.detach(func() {
 			<-r.granted
-			p.run(context.Background(), r)
+			_, _ = p.run(context.Background(), r) // nobody waits for the answer
 		})
 		return Result{}, ctx.Err()
 	}

@@ -77,7 +77,6 @@ type env struct {
 
 // ticket is an accepted request.
 type ticket struct {
-	fn    *fn
 	since time.Time
 	x     *request
 }
@@ -115,16 +114,24 @@ func (s *sched) request(x *request, now time.Time) bool {
 		f = &fn{id: x.f.ID, x: x.f}
 		s.functions[f.id] = f
 	}
-	t := &ticket{fn: f, since: now, x: x}
-	if n := len(f.idle); n > 0 {
-		e := f.idle[n-1]
-		f.idle = f.idle[:n-1]
-		s.idle.remove(e)
-		s.run(e, t, doRun)
-		return true
+	t := &ticket{since: now, x: x}
+	if !s.runIdle(f, t) {
+		f.waiting = append(f.waiting, t)
+		s.feed(f, now)
 	}
-	f.waiting = append(f.waiting, t)
-	s.feed(f, now)
+	return true
+}
+
+// runIdle gives t to the environment that was used last, if one is idle.
+func (s *sched) runIdle(f *fn, t *ticket) bool {
+	n := len(f.idle)
+	if n == 0 {
+		return false
+	}
+	e := f.idle[n-1]
+	f.idle = f.idle[:n-1]
+	s.idle.remove(e)
+	s.run(e, t, doRun)
 	return true
 }
 
@@ -208,9 +215,15 @@ func (s *sched) returned(e *env, t *ticket, now time.Time) {
 		s.do(action{doFail, nil, t})
 		return
 	}
-	s.functions[f.id] = f // it may have been settled
-	f.waiting = append([]*ticket{t}, f.waiting...)
-	s.feed(f, now)
+	if g := s.functions[f.id]; g != nil {
+		f = g // the same, or its successor when e was the last environment and has ended
+	} else {
+		s.functions[f.id] = f
+	}
+	if !s.runIdle(f, t) {
+		f.waiting = append([]*ticket{t}, f.waiting...)
+		s.feed(f, now)
+	}
 }
 
 // ready tells that an environment whose request was returned can take one.

@@ -285,7 +285,7 @@ func TestSchedulerKeepsItsPromises(t *testing.T) {
 		}
 		// everything answers from now on, and the clock is obeyed
 		for range 10_000 {
-			if s.inFlight == 0 {
+			if s.inFlight == 0 && len(starting) == 0 && len(unready) == 0 {
 				break
 			}
 			for len(starting) > 0 {

@@ -52,12 +52,12 @@ func newOutput(line func([]byte)) (*output, int, error) {
 
 // pump hands on lines as they come, until the end of the output or close.
 func (o *output) pump() {
-	o.raw.Read(func(fd uintptr) bool { return o.drain(int(fd), false) })
+	_ = o.raw.Read(func(fd uintptr) bool { return o.drain(int(fd), false) })
 }
 
 // flush hands on what is there now, an unfinished line as well.
 func (o *output) flush() {
-	o.raw.Control(func(fd uintptr) { o.drain(int(fd), true) })
+	_ = o.raw.Control(func(fd uintptr) { o.drain(int(fd), true) })
 }
 
 func (o *output) close() { o.r.Close() }

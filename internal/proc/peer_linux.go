@@ -18,15 +18,6 @@ func (sl *Slot) Owns(nc net.Conn) bool {
 	return err == nil && uid == uint32(sl.UID)
 }
 
-func (s *Sandbox) holds(name string) bool {
-	for _, p := range s.props {
-		if p.Name == name {
-			return p.Holds
-		}
-	}
-	return false
-}
-
 // diagWorks asks for the owner of a connection of our own.
 func diagWorks() bool {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -67,7 +58,9 @@ func peerUID(nc net.Conn) (uint32, error) {
 		return 0, err
 	}
 	defer unix.Close(fd)
-	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1})
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1}); err != nil {
+		return 0, err
+	}
 
 	var b [headerSize + requestSize]byte
 	ne := binary.NativeEndian

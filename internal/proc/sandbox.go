@@ -126,7 +126,7 @@ func (s *Sandbox) setUsers(same bool) {
 func freeUIDs() (int, error) {
 	b, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil { // no namespaces here: every user may be set
-		return firstUID, nil
+		return firstUID, nil //nolint:nilerr // its absence is the answer
 	}
 	best := 0
 	var inside, outside, count int
@@ -160,6 +160,16 @@ func cutLine(s string) (line, rest string, found bool) {
 
 // Properties lists what holds on this machine.
 func (s *Sandbox) Properties() []Property { return append([]Property(nil), s.props...) }
+
+// holds reports whether a property holds.
+func (s *Sandbox) holds(name string) bool {
+	for _, p := range s.props {
+		if p.Name == name {
+			return p.Holds
+		}
+	}
+	return false
+}
 
 // Dir is the directory under which the slots' directories lie.
 func (s *Sandbox) Dir() string { return s.dir }

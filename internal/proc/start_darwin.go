@@ -28,7 +28,7 @@ func pipe(fds *[2]int) error {
 }
 
 func (s *Sandbox) probe() {
-	for _, name := range []string{"no new privileges", "no process outlives its function", "the Runtime API knows its caller"} {
+	for _, name := range []string{"no new privileges", "no process outlives its function", "limits of files and processes", "the Runtime API knows its caller"} {
 		s.props = append(s.props, Property{Name: name, Why: "only on Linux"})
 	}
 }

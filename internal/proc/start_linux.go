@@ -90,6 +90,12 @@ func (s *Sandbox) probe() {
 	}
 	s.props = append(s.props, p)
 
+	p = Property{Name: "limits of files and processes", Holds: !s.uids || hasCapability(unix.CAP_SYS_RESOURCE)}
+	if !p.Holds {
+		p.Why = "the platform runs as root without CAP_SYS_RESOURCE, and cannot limit processes of other users"
+	}
+	s.props = append(s.props, p)
+
 	p = Property{Name: "the Runtime API knows its caller", Holds: s.uids && diagWorks()}
 	switch {
 	case !s.uids:
@@ -136,7 +142,7 @@ func (p *Process) fork(sl *Slot, spec Spec, attr *syscall.ProcAttr) error {
 	p.pid = pid
 	limit(pid, unix.RLIMIT_NOFILE, maxFiles)
 	limit(pid, unix.RLIMIT_CORE, 0)
-	if sl.UID >= 0 {
+	if sl.UID >= 0 { // else the user's other processes would count
 		limit(pid, unix.RLIMIT_NPROC, maxProcesses)
 	}
 	if fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/status", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
@@ -146,11 +152,18 @@ func (p *Process) fork(sl *Slot, spec Spec, attr *syscall.ProcAttr) error {
 	return nil
 }
 
+// hasCapability reports whether this process has a capability in effect.
+func hasCapability(n uint) bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&hdr, &data[0]) == nil && data[n/32].Effective&(1<<(n%32)) != 0
+}
+
 // limit lowers a resource limit; a process that has ended meanwhile, or has a lower limit, is none the worse.
 func limit(pid, resource int, n uint64) {
 	var old unix.Rlimit
 	if unix.Prlimit(pid, resource, nil, &old) == nil && old.Max > n {
-		unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: n}, nil)
+		_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}
 }
 

@@ -138,9 +138,11 @@ func decideWorkflow(w Workflow, pinned json.RawMessage, pins []Pin, o ObservedWo
 	if o.VersionARN == "" {
 		return Decision{Action: Publish, Reason: "no version has been published yet"}, nil
 	}
-	if before, err := was.Digest(was.Definition); err != nil {
-		return Decision{Action: Publish, Reason: "the newest version's definition cannot be read"}, nil
-	} else if before == is {
+	before, err := was.Digest(was.Definition)
+	if err != nil { // what cannot be read is not what is wanted
+		return Decision{Action: Publish, Reason: "the newest version's definition cannot be read"}, nil //nolint:nilerr // the decision says it
+	}
+	if before == is {
 		return Decision{Action: TakeOver, Reason: "unchanged since version " + lastPart(o.VersionARN), Version: lastPart(o.VersionARN), ARN: o.VersionARN}, nil
 	}
 	var reasons []string

@@ -115,7 +115,7 @@ func (r *run) publish() {
 	switch {
 	case changed == 0:
 		r.take("nothing-new")
-		r.note(Info, "nothing new: every alias is at the version of release %s already", r.s.Plan.Release)
+		r.note(Info, "nothing new: every alias is at its version already")
 	case r.mayMove():
 		r.take("test")
 	}

@@ -87,7 +87,7 @@ func (c *conn) send(reply []byte) {
 // refuse answers a request that could not be read, where its sender still listens.
 func (c *conn) refuse(err error) {
 	if errors.Is(err, errMalformed) || errors.Is(err, errTooLong) || errors.Is(err, errBodySize) {
-		c.nc.Write(reply("400 Bad Request", "InvalidRequest", err.Error()))
+		_, _ = c.nc.Write(reply("400 Bad Request", "InvalidRequest", err.Error()))
 	}
 }
 

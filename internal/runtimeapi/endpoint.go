@@ -214,11 +214,13 @@ const (
 func (e *Endpoint) handle(c *conn) step {
 	r := &c.p.req
 	if r.op == opNext {
+		last := r.close
+		c.p.reset() // before another goroutine may take c
 		if body := e.park(c); body != nil {
+			r.close = last
 			c.send(body)
 			return stepRead
 		}
-		c.p.reset()
 		return stepParked
 	}
 	var body []byte

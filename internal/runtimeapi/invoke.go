@@ -1,6 +1,7 @@
 package runtimeapi
 
 import (
+	"errors"
 	"net"
 	"strconv"
 	"time"
@@ -40,22 +41,20 @@ func (e *Endpoint) Deliver(ev *Event, patience time.Time) (uint64, error) {
 
 // WaitReady blocks until the runtime asks for an event, and reports false when the endpoint was closed before.
 func (e *Endpoint) WaitReady() bool {
-	for {
-		c, err := e.waiting(time.Time{})
-		if err != nil {
-			return false
-		}
-		e.mu.Lock()
-		free := e.parked == nil
-		if free {
-			e.parked = c
-		}
-		e.mu.Unlock()
-		if !free {
-			e.drop(c)
-		}
-		return true
+	c, err := e.waiting(time.Time{})
+	if err != nil {
+		return false
 	}
+	e.mu.Lock()
+	free := e.parked == nil
+	if free {
+		e.parked = c
+	}
+	e.mu.Unlock()
+	if !free {
+		e.drop(c)
+	}
+	return true
 }
 
 // waiting takes the connection on which the runtime waits for an event, and waits for it until patience; zero is for ever.
@@ -80,7 +79,7 @@ func (e *Endpoint) waiting(patience time.Time) (*conn, error) {
 			if err == nil {
 				return c, nil
 			}
-			if err == ErrNotReady {
+			if errors.Is(err, ErrNotReady) {
 				go e.serve(c)
 				return nil, err
 			}

@@ -82,9 +82,6 @@ func (p *parser) reset() {
 	*p = parser{limit: p.limit, line: p.line[:0], length: -1, req: request{id: p.req.id[:0]}}
 }
 
-// begun reports whether a part of a request was read.
-func (p *parser) begun() bool { return p.phase != phaseLine || len(p.line) > 0 || p.skip }
-
 // done reports whether req is complete.
 func (p *parser) done() bool { return p.phase == phaseDone }
 

@@ -3,7 +3,6 @@ package states
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,15 +39,6 @@ func decodeEvent(key string, value []byte) (interp.Event, error) {
 
 // numbered is the key of the entry n of an execution.
 func numbered(execution string, n int64) string { return fmt.Sprintf("%s/%08d", execution, n) }
-
-// entryNumber reads the number at the end of such a key.
-func entryNumber(key string) (int64, error) {
-	n, err := strconv.ParseInt(key[strings.LastIndexByte(key, '/')+1:], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("states: %q is no entry of an execution: %w", key, err)
-	}
-	return n, nil
-}
 
 // encodeHistory writes a row of the history: a JSON list of events in AWS's wire form.
 func encodeHistory(events []interp.HistoryEvent) []byte {

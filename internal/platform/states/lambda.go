@@ -22,7 +22,7 @@ import (
 func invokeFunction(ctx context.Context, s *Service, task *interp.InvokeTask) (json.RawMessage, *taskFailure) {
 	out, err := s.invoker.Invoke(ctx, &lambda.InvokeInput{FunctionName: &task.Resource, Payload: task.Input})
 	if err != nil {
-		return nil, s.lambdaRefused(err)
+		return nil, s.lambdaRefused(ctx, err)
 	}
 	if out.FunctionError != nil {
 		return nil, functionFailed(out.Payload, string(out.Payload))
@@ -50,10 +50,7 @@ func invokeLambda(ctx context.Context, s *Service, task *interp.InvokeTask) (jso
 	if a.FunctionName == nil {
 		return nil, &taskFailure{"States.Runtime", fmt.Sprintf("The Parameters '%s' could not be used to start the Task: [The field 'FunctionName' is required but was missing]", task.Input)}
 	}
-	in := &lambda.InvokeInput{FunctionName: a.FunctionName, Qualifier: a.Qualifier, ClientContext: a.ClientContext, Payload: a.Payload}
-	if len(in.Payload) == 0 || bytes.Equal(bytes.TrimSpace(in.Payload), []byte("null")) {
-		in.Payload = []byte("{}") // the call has no body then, and Lambda takes that for an empty object
-	}
+	in := &lambda.InvokeInput{FunctionName: a.FunctionName, Qualifier: a.Qualifier, ClientContext: a.ClientContext, Payload: requestBody(a.Payload)}
 	if a.InvocationType != nil {
 		in.InvocationType = types.InvocationType(*a.InvocationType)
 	}
@@ -62,12 +59,25 @@ func invokeLambda(ctx context.Context, s *Service, task *interp.InvokeTask) (jso
 	}
 	out, err := s.invoker.Invoke(ctx, in)
 	if err != nil {
-		return nil, s.lambdaRefused(err)
+		return nil, s.lambdaRefused(ctx, err)
 	}
 	if out.FunctionError != nil {
 		return nil, functionFailed(out.Payload, string(compact(out.Payload)))
 	}
 	return s.invokeAnswer(out), nil
+}
+
+// requestBody is what AWS's SDK sends for a Payload: a string as it is, anything else as its JSON text. Without a payload
+// the call has no body, and Lambda takes that for an empty object.
+func requestBody(payload json.RawMessage) []byte {
+	var text *string
+	switch err := json.Unmarshal(payload, &text); {
+	case err != nil && len(payload) > 0: // no string
+		return payload
+	case text == nil || *text == "":
+		return []byte("{}")
+	}
+	return []byte(*text)
 }
 
 // functionFailed names a function's error after the type in its payload.
@@ -92,8 +102,9 @@ var lambdaStatuses = map[string]int{
 }
 
 // lambdaRefused puts an error of Lambda's API into the words of the SDK that Step Functions calls it with.
-func (s *Service) lambdaRefused(err error) *taskFailure {
-	code, msg, status := "SdkClientException", err.Error(), 500
+func (s *Service) lambdaRefused(ctx context.Context, err error) *taskFailure {
+	var code, msg string
+	var status int
 	var api smithy.APIError
 	var plain interface {
 		ErrorCode() string
@@ -108,8 +119,10 @@ func (s *Service) lambdaRefused(err error) *taskFailure {
 	case errors.As(err, &plain):
 		code, msg, status = plain.ErrorCode(), plain.ErrorMessage(), 400
 	default:
-		s.log.Error("a function could not be invoked", "error", err)
-		return &taskFailure{"Lambda." + code, msg}
+		if ctx.Err() == nil {
+			s.log.Error("a function could not be invoked", "error", err)
+		}
+		return &taskFailure{"Lambda.SdkClientException", err.Error()}
 	}
 	if n, ok := lambdaStatuses[code]; ok {
 		status = n

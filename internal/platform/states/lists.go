@@ -33,6 +33,7 @@ var statuses = []types.ExecutionStatus{
 
 // Scopes of lists. Names hold no slash.
 func machineScope(machine string) string { return "m/" + machine }
+
 func versionScope(machine string, version int) string {
 	return "v/" + machine + ":" + strconv.Itoa(version)
 }

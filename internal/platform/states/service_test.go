@@ -155,8 +155,10 @@ func TestCreateRefuses(t *testing.T) {
 		_, err := s.CreateStateMachine(t.Context(), &c.in)
 		refused(t, err, c.code, c.message)
 	}
-	_, err := s.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String("m"), RoleArn: aws.String(role),
-		Definition: aws.String(`{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","End":true}}}`)})
+	_, err := s.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("m"), RoleArn: aws.String(role),
+		Definition: aws.String(`{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage","End":true}}}`),
+	})
 	if err == nil || !strings.Contains(err.Error(), "sqs:sendMessage") {
 		t.Fatalf("a service that is not served: %v", err)
 	}

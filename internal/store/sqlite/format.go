@@ -109,7 +109,7 @@ func queryInt(conn *sqlite.Conn, query string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer stmt.Reset()
+	defer func() { _ = stmt.Reset() }() // repeats the error of Step
 	if _, err := stmt.Step(); err != nil {
 		return 0, err
 	}

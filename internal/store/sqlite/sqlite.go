@@ -159,7 +159,7 @@ func (s *db) scan(ctx context.Context, conn *sqlite.Conn, bucket string, r store
 	if err != nil {
 		return fmt.Errorf("store: scanning %s: %w", bucket, err)
 	}
-	defer stmt.Reset()
+	defer func() { _ = stmt.Reset() }() // repeats the error of Step
 	stmt.BindText(1, bucket)
 	stmt.BindText(2, r.From)
 	if r.To != "" {
