@@ -43,7 +43,7 @@ func (r resultPath) apply(input, result *Payload) (*Payload, error) {
 	}
 	v, ok := put(input.Value(), r.steps, result.Value())
 	if !ok {
-		return nil, &Error{ErrResultPath, fmt.Sprintf("Unable to apply ReferencePath %s to input %s", r.text, input.Text())}
+		return nil, &Error{Name: ErrResultPath, Cause: fmt.Sprintf("Unable to apply ReferencePath %s to input %s", r.text, input.Text())}
 	}
 	return PayloadOf(v), nil
 }
@@ -99,14 +99,19 @@ var _ Language = (*pathData)(nil)
 // Arguments applies InputPath and Parameters.
 func (d *pathData) Arguments(env *Env) (*Payload, error) {
 	in, err := d.input.apply(env)
-	if err != nil || d.parameters == nil {
-		return in, err
-	}
-	v, err := d.parameters.eval(env.with(in))
 	if err != nil {
 		return nil, err
 	}
-	return PayloadOf(v), nil
+	env.trace(AfterInputPath, in)
+	if d.parameters != nil {
+		v, err := d.parameters.eval(env.with(in))
+		if err != nil {
+			return nil, err
+		}
+		in = PayloadOf(v)
+	}
+	env.trace(AfterParameters, in)
+	return in, nil
 }
 
 // Output applies ResultSelector, ResultPath and OutputPath. Assign sees the selected result, and all of them see the
@@ -119,6 +124,7 @@ func (d *pathData) Output(env *Env, result *Payload) (*Payload, []Variable, erro
 		}
 		result = PayloadOf(v)
 	}
+	env.trace(AfterResultSelector, result)
 	var assigned []Variable
 	if d.assign != nil {
 		v, err := d.assign.eval(env.with(result))
@@ -136,6 +142,7 @@ func (d *pathData) Output(env *Env, result *Payload) (*Payload, []Variable, erro
 	if err != nil {
 		return nil, nil, err
 	}
+	env.trace(AfterResultPath, out)
 	out, err = d.output.apply(env.with(out))
 	return out, assigned, err
 }

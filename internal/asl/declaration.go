@@ -16,6 +16,10 @@ type parser struct {
 	diags   []Diagnostic
 	byName  map[string]*State
 	links   []link
+	// language is the machine's query language.
+	language string
+	// lone is the workflow of a state that is read by itself: its transitions lead to states that need not exist.
+	lone *Workflow
 }
 
 func (p *parser) report(code, location, format string, args ...any) {
@@ -34,6 +38,15 @@ type declaration struct {
 	*parser
 	o   *jsonvalue.Object
 	loc string // without a trailing slash; the root is ""
+	// jsonata says that the object belongs to a state in JSONata, and within where it stands below that state: "" for the
+	// state itself.
+	jsonata bool
+	within  string
+}
+
+// inner is the declaration of an object that stands at field.
+func (d declaration) inner(o *jsonvalue.Object, field string) declaration {
+	return declaration{d.parser, o, d.at(field), d.jsonata, d.below(field)}
 }
 
 // place is the location of the object itself.
@@ -53,7 +66,9 @@ func (d declaration) only(allowed ...string) {
 	for _, k := range d.o.Keys() {
 		switch {
 		case slices.Contains(allowed, k):
-		case slices.Contains(jsonataFields, k):
+		case d.jsonata && slices.Contains(pathFields, k):
+			d.schema(d.place(), "The QueryLanguage is set to 'JSONata', but field '%s' is only supported for the 'JSONPath' QueryLanguage", k)
+		case !d.jsonata && slices.Contains(jsonataFields, k):
 			d.schema(d.place(), "The QueryLanguage is set to 'JSONPath', but field '%s' is only supported for the 'JSONata' QueryLanguage", k)
 		default:
 			d.schema(d.place(), "Field '%s' is not supported", k)
@@ -61,8 +76,15 @@ func (d declaration) only(allowed ...string) {
 	}
 }
 
-// jsonataFields belong to the other query language.
-var jsonataFields = []string{"Arguments", "Output", "Items", "Condition"}
+// jsonataFields and pathFields belong to one query language each.
+var (
+	jsonataFields = []string{"Arguments", "Output", "Items", "Condition"}
+	pathFields    = []string{
+		"InputPath", "OutputPath", "Parameters", "Result", "ResultPath", "ResultSelector", "ItemsPath", "SecondsPath", "TimestampPath",
+		"TimeoutSecondsPath", "HeartbeatSecondsPath", "ErrorPath", "CausePath", "MaxConcurrencyPath", "ToleratedFailureCountPath",
+		"ToleratedFailurePercentagePath", "MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath", "MaxItemsPath", "Variable", "And", "Or", "Not",
+	}
+)
 
 // require reports the fields that are missing and whether all are there.
 func (d declaration) require(fields ...string) bool {
@@ -204,7 +226,7 @@ func (d declaration) elements(field string) []declaration {
 			d.schema(d.at(field)+index(i), "Expected value of type [OBJECT]")
 			continue
 		}
-		ds = append(ds, declaration{d.parser, o, d.at(field) + index(i)})
+		ds = append(ds, d.inner(o, field+index(i)))
 	}
 	return ds
 }

@@ -4,8 +4,7 @@
 // words of AWS where those are known. The package knows nothing of executions: package interp runs a machine.
 //
 // A state's data flow belongs to its query language (Language), so that a second language is a second implementation of
-// that interface and of the expressions that a state holds (Condition, Integer, Text, Items). JSONPath is served now;
-// JSONata, distributed Map, activities, .sync and .waitForTaskToken are refused by name.
+// that interface and of the expressions that a state holds (Condition, Integer, Text, Items).
 //
 // The language: https://states-language.net and
 // https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html

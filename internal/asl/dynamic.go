@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -85,9 +86,56 @@ func (t *textExpression) Text(env *Env) (string, error) {
 type pathItems struct {
 	items    *Path // nil for $
 	selector *Template
+	entries  bool // the members of an object are items, too
 }
 
-func (m *pathItems) List(env *Env) ([]any, error) {
+// literalNumber is a number that stands in the definition.
+type literalNumber float64
+
+func (n literalNumber) Number(*Env) (float64, error) { return float64(n), nil }
+
+// pathNumber is a field such as ToleratedFailurePercentagePath; a text of a number will do.
+type pathNumber struct {
+	field string
+	path  *Path
+}
+
+func (n *pathNumber) Number(env *Env) (float64, error) {
+	text, err := n.find(env)
+	if err != nil {
+		return 0, err
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0, runtimeError("The %s field refers to value \"%s\" which is not a valid float: %s", n.field, text, n.path)
+	}
+	return f, nil
+}
+
+func (n *pathNumber) find(env *Env) (string, error) {
+	v, err := n.path.Find(env)
+	if err != nil {
+		return "", runtimeError("The %s parameter does not reference an input value: %s", n.field, n.path)
+	}
+	return jsonvalue.JavaString(v.Value()), nil
+}
+
+// pathCount is ToleratedFailureCountPath; it may be negative, which the Map state refuses.
+type pathCount struct{ pathNumber }
+
+func (n *pathCount) Int(env *Env) (int64, error) {
+	text, err := n.find(env)
+	if err != nil {
+		return 0, err
+	}
+	i, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, runtimeError("The %s field refers to value \"%s\" which is not a valid integer: %s", n.field, text, n.path)
+	}
+	return i, nil
+}
+
+func (m *pathItems) List(env *Env) ([]Item, error) {
 	text, found := "$", env.Input
 	if m.items != nil {
 		var err error
@@ -96,20 +144,65 @@ func (m *pathItems) List(env *Env) ([]any, error) {
 			return nil, runtimeError("Invalid path '%s' : %v", text, err)
 		}
 	}
-	a, ok := found.Value().([]any)
-	if !ok {
-		return nil, runtimeError("Reference path \"%s\" must point to array.", strings.ReplaceAll(text, `"`, `\"`))
+	env.trace(AfterItemsPath, found)
+	switch v := found.Value().(type) {
+	case []any:
+		return listed(v), nil
+	case *jsonvalue.Object:
+		if m.entries {
+			return entries(v), nil
+		}
 	}
-	return a, nil
+	return nil, runtimeError("Reference path \"%s\" must point to array.", strings.ReplaceAll(text, `"`, `\"`))
 }
 
-func (m *pathItems) Item(env *Env, item any) (*Payload, error) {
+// listed makes items of an array.
+func listed(a []any) []Item {
+	items := make([]Item, len(a))
+	for i, v := range a {
+		items[i].Value = v
+	}
+	return items
+}
+
+// entries makes items of an object's members.
+func entries(o *jsonvalue.Object) []Item {
+	items := make([]Item, o.Len())
+	for i := range items {
+		k, v := o.At(i)
+		items[i] = Item{v, k, true}
+	}
+	return items
+}
+
+// payload is the input of an iteration without an ItemSelector. A member of an object shows its name, too.
+func (i Item) payload() *Payload {
+	if !i.Keyed {
+		return PayloadOf(i.Value)
+	}
+	o := jsonvalue.NewObject(2)
+	o.Set("Key", i.Key)
+	o.Set("Value", i.Value)
+	return PayloadOf(o)
+}
+
+func (m *pathItems) Input(env *Env, item Item) (*Payload, error) {
 	if m.selector == nil {
-		return PayloadOf(item), nil
+		return item.payload(), nil
 	}
 	v, err := m.selector.eval(env)
 	if err != nil {
 		return nil, err
 	}
 	return PayloadOf(v), nil
+}
+
+// Shown returns the number that the history shows for a field: one that stands in the definition or that a JSONata
+// expression gave as value. AWS does not show what a path gave.
+func Shown(n Integer, value int64) int64 {
+	switch n.(type) {
+	case literalInt, queryInt:
+		return value
+	}
+	return 0
 }

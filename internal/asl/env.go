@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/bits"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/jsonpath/jsonvalue"
 )
@@ -14,6 +15,32 @@ type Env struct {
 	Scope Scope
 	// Random is the source of everything random; its state advances with every draw.
 	Random *Random
+	// Now is the time of the event under way, for $now and $millis.
+	Now time.Time
+	// Result and ErrorOutput are those of the state, where Output and Assign can see them; package asl sets them itself.
+	Result, ErrorOutput *Payload
+	// Trace, if set, is told what each stage of the data flow gives.
+	Trace func(Stage, *Payload)
+}
+
+// Stage is a stage of a state's data flow, by the name that TestState's inspection data gives it.
+type Stage string
+
+// The stages of the data flow.
+const (
+	AfterInputPath      Stage = "afterInputPath"
+	AfterParameters     Stage = "afterParameters"
+	AfterArguments      Stage = "afterArguments"
+	AfterItemsPath      Stage = "afterItemsPath"
+	AfterItemSelector   Stage = "afterItemSelector"
+	AfterResultSelector Stage = "afterResultSelector"
+	AfterResultPath     Stage = "afterResultPath"
+)
+
+func (e *Env) trace(s Stage, p *Payload) {
+	if e.Trace != nil {
+		e.Trace(s, p)
+	}
 }
 
 // Scope is what lies around a state.
@@ -99,6 +126,9 @@ func (r *Random) Uint64() uint64 {
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
 }
+
+// UUID draws a version 4 UUID.
+func (r *Random) UUID() string { return uuid(r) }
 
 // Float64 draws from [0, 1).
 func (r *Random) Float64() float64 { return float64(r.Uint64()>>11) / (1 << 53) }

@@ -24,6 +24,8 @@ func (p *parser) resolve(root *Workflow) {
 			}
 		}
 		switch {
+		case *l.target == nil && p.lone != nil && l.scope == p.lone:
+			*l.target = &State{Name: l.name, Type: TypeSucceed}
 		case *l.target == nil:
 			p.report(CodeTransition, l.loc, "Missing 'Next' target: %s", l.name)
 		case l.from != nil:
@@ -34,7 +36,7 @@ func (p *parser) resolve(root *Workflow) {
 }
 
 func (p *parser) check(w *Workflow, next map[*State][]*State) {
-	ends := false
+	ends := w == p.lone
 	for _, s := range w.States {
 		ends = ends || s.Type == TypeSucceed || s.Type == TypeFail || s.ends
 	}

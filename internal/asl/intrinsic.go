@@ -217,7 +217,7 @@ func (c *call) eval(env *Env, _ string) (any, error) {
 		err = fmt.Errorf("the result is larger than %d bytes", MaxPayload)
 	}
 	if err != nil {
-		return nil, &Error{ErrIntrinsic, fmt.Sprintf("The function '%s' had the following error: %v", c.text, err)}
+		return nil, &Error{Name: ErrIntrinsic, Cause: fmt.Sprintf("The function '%s' had the following error: %v", c.text, err)}
 	}
 	return v, nil
 }

@@ -6,7 +6,7 @@ import "iter"
 type StateMachine struct {
 	Comment        string
 	Version        string
-	QueryLanguage  string // JSONPath
+	QueryLanguage  string // JSONPath or JSONata: of the states that do not say
 	TimeoutSeconds int64  // 0 for none
 	*Workflow
 
@@ -66,11 +66,12 @@ const (
 
 // State is one state. Exactly the pointer that belongs to its type is set; Succeed has none.
 type State struct {
-	Name     string
-	Type     Type
-	Comment  string
-	Location string // such as /States/A/Branches[0]/States/B
-	Next     *State // nil at the end and for Choice, Succeed and Fail
+	Name          string
+	Type          Type
+	Comment       string
+	QueryLanguage string // JSONPath or JSONata
+	Location      string // such as /States/A/Branches[0]/States/B
+	Next          *State // nil at the end and for Choice, Succeed and Fail
 
 	// Data moves the state's data: from its input to what it works on, and from its result to its output.
 	Data Language
@@ -92,10 +93,10 @@ type State struct {
 // Language moves data through a state in the way of the state's query language. In every call env.Input is the state's
 // input as it came. Errors are of type *Error.
 type Language interface {
-	// Arguments gives what the state works on: InputPath and Parameters in JSONPath.
+	// Arguments gives what the state works on: InputPath and Parameters in JSONPath, Arguments in JSONata.
 	Arguments(env *Env) (*Payload, error)
 	// Output makes the state's output of its result, and the variables that it assigns: ResultSelector, Assign, ResultPath
-	// and OutputPath in JSONPath.
+	// and OutputPath in JSONPath, Assign and Output in JSONata.
 	Output(env *Env, result *Payload) (*Payload, []Variable, error)
 }
 
@@ -120,11 +121,28 @@ type Text interface {
 	Text(env *Env) (string, error)
 }
 
+// Number is a number that stands in the definition or is found out while the state runs.
+type Number interface {
+	Number(env *Env) (float64, error)
+}
+
+// Value is a JSON value that stands in the definition or is found out while the state runs.
+type Value interface {
+	Value(env *Env) (any, error)
+}
+
+// Item is one item of a Map state.
+type Item struct {
+	Value any
+	Key   string // the member's name, when the items are the members of an object
+	Keyed bool
+}
+
 // Items selects the items of a Map state and makes the input of one iteration. env.Input is the effective input.
 type Items interface {
-	List(env *Env) ([]any, error)
-	// Item makes the input of an iteration, whose item the context object already shows.
-	Item(env *Env, item any) (*Payload, error)
+	List(env *Env) ([]Item, error)
+	// Input makes the input of an iteration, whose item the context object already shows.
+	Input(env *Env, item Item) (*Payload, error)
 }
 
 // Pass is what only a Pass state has.
@@ -165,7 +183,47 @@ type Parallel struct {
 type Map struct {
 	Processor      *Workflow
 	Items          Items
+	Selects        bool    // there is an ItemSelector, or the older Parameters
 	MaxConcurrency Integer // nil for none
+	// ToleratedCount and ToleratedPercentage are nil for none. An inline Map evaluates them and tolerates nothing.
+	ToleratedCount      Integer
+	ToleratedPercentage Number
+	Distributed         *Distributed // nil for an inline Map
+}
+
+// Distributed is what only a Map state in distributed mode has. Its items are worked on by child executions.
+//
+// https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+type Distributed struct {
+	Express bool         // the type of the child executions
+	Label   string       // as in the definition; empty for none
+	Reader  *Integration // ItemReader; nil for none
+	Writer  *Integration // ResultWriter; nil for none
+	Batcher *Batcher     // nil for none
+	machine *StateMachine
+}
+
+// Integration is a call of a service that a Map state makes to read its items or write its results.
+type Integration struct {
+	Resource  string // such as arn:aws:states:::s3:getObject; empty when nothing is to be called
+	Arguments Value  // Parameters in JSONPath; nil for none
+	Config    Value  // ReaderConfig or WriterConfig, with what its paths give; nil for none
+}
+
+// Batcher puts several items into the input of one child execution. At least one limit is set.
+type Batcher struct {
+	MaxItems Integer // nil for none
+	MaxBytes Integer // nil for none
+	Input    Value   // BatchInput; nil for none
+}
+
+// Child is the machine that the child executions of a Map state in distributed mode run; nil for every other state.
+func (m *StateMachine) Child(mapState string) *StateMachine {
+	s := m.byName[mapState]
+	if s == nil || s.Map == nil || s.Map.Distributed == nil {
+		return nil
+	}
+	return s.Map.Distributed.machine
 }
 
 // Retrier is an entry of Retry.
@@ -216,12 +274,20 @@ const (
 	ErrDataLimitExceeded = "States.DataLimitExceeded"
 	ErrResultPath        = "States.ResultPathMatchFailure"
 	ErrIntrinsic         = "States.IntrinsicFailure"
+	ErrQuery             = "States.QueryEvaluationError"
+	ErrItemReader        = "States.ItemReaderFailed"
+	ErrResultWriter      = "States.ResultWriterFailed"
+	ErrThreshold         = "States.ExceedToleratedFailureThreshold"
 )
 
 // Error is an error of a state while it runs.
 type Error struct {
 	Name  string // such as States.Runtime
 	Cause string
+	// Field is where the JSONata expression stands that could not be evaluated, such as Output/name; empty for other errors.
+	Field string
+	// Follows says that the EvaluationFailed event follows the StateEntered event, not the one before it.
+	Follows bool
 }
 
 func (e *Error) Error() string { return e.Name + ": " + e.Cause }

@@ -14,7 +14,8 @@ import (
 type Options struct {
 	Express bool
 	// Integration reports whether arn:aws:states:::service:action can be called; nil means lambda:invoke only. The action
-	// comes without a pattern such as .sync.
+	// comes with .sync or .sync:2 where the definition says so, and without .waitForTaskToken. The service of an SDK
+	// integration is such as aws-sdk:lambda. It is also asked for what an ItemReader or a ResultWriter calls.
 	Integration func(service, action string) bool
 }
 
@@ -26,10 +27,7 @@ const MaxDefinition = 1 << 20
 // Parse reads a definition. The machine is nil exactly when a diagnostic is an error; a definition without errors may
 // still have warnings.
 func Parse(definition []byte, o Options) (*StateMachine, []Diagnostic) {
-	p := &parser{express: o.Express, serves: o.Integration, byName: map[string]*State{}}
-	if p.serves == nil {
-		p.serves = func(service, action string) bool { return service == "lambda" && action == "invoke" }
-	}
+	p := newParser(o)
 	m := p.machine(string(definition))
 	if HasErrors(p.diags) {
 		return nil, p.diags
@@ -37,7 +35,40 @@ func Parse(definition []byte, o Options) (*StateMachine, []Diagnostic) {
 	return m, p.diags
 }
 
-func (p *parser) machine(text string) *StateMachine {
+// ParseState reads the definition of one state, as TestState takes it, and gives a machine of this state only, whose name
+// is "". The states that it goes on to need not exist: they have a name only.
+func ParseState(definition []byte, o Options) (*StateMachine, []Diagnostic) {
+	p := newParser(o)
+	root := p.object(string(definition))
+	if root == nil {
+		return nil, p.diags
+	}
+	p.language = languagePath
+	s := &State{}
+	w := &Workflow{Start: s, States: []*State{s}}
+	m := &StateMachine{QueryLanguage: p.language, Workflow: w, byName: p.byName}
+	p.byName[""] = s
+	p.lone = w
+	declaration{parser: p, o: root}.state(s, w, 1)
+	if !HasErrors(p.diags) {
+		p.resolve(w)
+	}
+	if HasErrors(p.diags) {
+		return nil, p.diags
+	}
+	return m, p.diags
+}
+
+func newParser(o Options) *parser {
+	p := &parser{express: o.Express, serves: o.Integration, byName: map[string]*State{}}
+	if p.serves == nil {
+		p.serves = func(service, action string) bool { return service == "lambda" && action == "invoke" }
+	}
+	return p
+}
+
+// object reads a definition as far as to a JSON object; nil when it is none, which it reports.
+func (p *parser) object(text string) *jsonvalue.Object {
 	if len(text) > MaxDefinition {
 		p.schema("", "Definition must not be larger than %d bytes", MaxDefinition)
 		return nil
@@ -54,13 +85,20 @@ func (p *parser) machine(text string) *StateMachine {
 		p.schema("", "Definition must be a valid JSON object")
 		return nil
 	}
-	d := declaration{p, root, ""}
-	m := &StateMachine{QueryLanguage: "JSONPath", byName: p.byName}
-	if lang, ok := d.queryLanguage(); ok && lang != "JSONPath" {
-		p.report(CodeUnsupported, "/QueryLanguage", "The query language '%s' is not supported by this platform yet", lang)
-		p.downgrades(root)
+	return root
+}
+
+func (p *parser) machine(text string) *StateMachine {
+	root := p.object(text)
+	if root == nil {
 		return nil
 	}
+	d := declaration{parser: p, o: root}
+	p.language = languagePath
+	if lang, ok := d.queryLanguage(); ok {
+		p.language = lang
+	}
+	m := &StateMachine{QueryLanguage: p.language, byName: p.byName}
 	d.only("Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version")
 	m.Comment, _ = d.text("Comment")
 	m.Version, _ = d.text("Version")
@@ -85,29 +123,18 @@ func source(text string, e *jsonvalue.SyntaxError) string {
 // queryLanguage reads QueryLanguage; ok is false when it is absent or wrong.
 func (d declaration) queryLanguage() (string, bool) {
 	s, ok := d.text("QueryLanguage")
-	if ok && s != "JSONPath" && s != "JSONata" {
+	if ok && s != languagePath && s != languageQuery {
 		d.schema(d.at("QueryLanguage"), "Value should be one of the following: [JSONPath, JSONata]")
 		return "", false
 	}
 	return s, ok
 }
 
-// downgrades reports the states of a JSONata machine that ask for JSONPath.
-func (p *parser) downgrades(root *jsonvalue.Object) {
-	states, _ := root.Get("States")
-	o, ok := states.(*jsonvalue.Object)
-	if !ok {
-		return
-	}
-	for i := range o.Len() {
-		name, v := o.At(i)
-		if s, ok := v.(*jsonvalue.Object); ok {
-			if lang, _ := s.Get("QueryLanguage"); lang == "JSONPath" {
-				p.schema("/States/"+name, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
-			}
-		}
-	}
-}
+// The query languages.
+const (
+	languagePath  = "JSONPath"
+	languageQuery = "JSONata"
+)
 
 // maxNesting is how deep Parallel and Map states may be nested here.
 const maxNesting = 50
@@ -148,7 +175,7 @@ func (d declaration) workflow(depth int) *Workflow {
 		s := &State{Name: name, Location: loc}
 		d.byName[name] = s
 		w.States = append(w.States, s)
-		(declaration{d.parser, o, loc}).state(s, w, depth)
+		(declaration{parser: d.parser, o: o, loc: loc}).state(s, w, depth)
 	}
 	d.link(w, nil, &w.Start, w.StartAt, d.at("StartAt"))
 	return w

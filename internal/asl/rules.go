@@ -6,7 +6,7 @@ import (
 	"github.com/tealdeploy/teal/internal/jsonpath/jsonvalue"
 )
 
-func (d declaration) choice(s *State, w *Workflow, data *pathData) {
+func (d declaration) choice(s *State, w *Workflow, data Language) {
 	s.Choice = &Choice{}
 	if next, ok := d.text("Default"); ok {
 		d.link(w, s, &s.Choice.Default, next, d.at("Default"))
@@ -26,11 +26,37 @@ func (d declaration) choice(s *State, w *Workflow, data *pathData) {
 				d.link(w, s, &rule.Next, next, r.at("Next"))
 			}
 		}
-		own := *data // a rule that matches assigns its own variables, not the state's
-		own.assign = r.assignment()
-		rule.Data = &own
-		rule.Condition = r.condition(true, 1)
+		switch data := data.(type) {
+		case *pathData:
+			own := *data // a rule that matches assigns its own variables, not the state's
+			own.assign = r.assignment()
+			rule.Data = &own
+			rule.Condition = r.condition(true, 1)
+		case *queryData:
+			r.only("Comment", "Condition", "Next", "Output", "Assign")
+			rule.Data = r.queryFlow(s.Type)
+			rule.Condition = r.queryCondition()
+		}
 	}
+}
+
+// queryCondition reads Condition of a rule in JSONata.
+func (d declaration) queryCondition() Condition {
+	if !d.require("Condition") {
+		return constant(false)
+	}
+	if q, ok := d.queryField("Condition"); ok {
+		if q == nil {
+			return constant(false)
+		}
+		return queryCondition{q}
+	}
+	v, _ := d.o.Get("Condition")
+	b, ok := v.(bool)
+	if !ok {
+		d.wrongType("Condition", "BOOLEAN")
+	}
+	return constant(b)
 }
 
 // condition reads a rule's condition; the outermost also has Next and Assign.
@@ -50,7 +76,7 @@ func (d declaration) condition(outer bool, depth int) Condition {
 		d.only(append(allowed, field)...)
 		if field == "Not" {
 			if o, ok := d.object(field); ok {
-				return not{(declaration{d.parser, o, d.at(field)}).condition(false, depth+1)}
+				return not{d.inner(o, field).condition(false, depth+1)}
 			}
 			return allOf{}
 		}
@@ -202,10 +228,14 @@ func (d declaration) catchers(s *State, w *Workflow) {
 	entries := d.elements("Catch")
 	s.Catch = make([]Catcher, len(entries))
 	for i, c := range entries {
-		c.only("ErrorEquals", "Next", "ResultPath", "Assign", "Comment")
-		s.Catch[i] = Catcher{
-			ErrorEquals: c.errorEquals(i == len(entries)-1),
-			Data:        &pathData{result: c.resultPath(), assign: c.assignment()},
+		s.Catch[i].ErrorEquals = c.errorEquals(i == len(entries)-1)
+		if d.jsonata {
+			c.only("ErrorEquals", "Next", "Output", "Assign", "Comment")
+			offers := partInput | partContext | partErrorOutput
+			s.Catch[i].Data = &queryData{output: c.values("Output", offers), assign: c.assignments(offers), caught: true}
+		} else {
+			c.only("ErrorEquals", "Next", "ResultPath", "Assign", "Comment")
+			s.Catch[i].Data = &pathData{result: c.resultPath(), assign: c.assignment()}
 		}
 		if c.require("Next") {
 			if next, ok := c.text("Next"); ok {

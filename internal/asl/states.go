@@ -4,7 +4,7 @@ import (
 	"github.com/tealdeploy/teal/internal/jsonpath/jsonvalue"
 )
 
-// fieldsOf lists the fields of each type of state beside Type, Comment and QueryLanguage.
+// fieldsOf lists the fields of each type of state in JSONPath beside Type, Comment and QueryLanguage.
 var fieldsOf = map[Type][]string{
 	TypePass:    {"InputPath", "OutputPath", "Parameters", "Result", "ResultPath", "Assign", "Next", "End"},
 	TypeChoice:  {"InputPath", "OutputPath", "Choices", "Default", "Assign"},
@@ -21,7 +21,26 @@ var fieldsOf = map[Type][]string{
 	},
 	TypeMap: {
 		"ItemProcessor", "Iterator", "ItemsPath", "ItemSelector", "Parameters", "MaxConcurrency", "MaxConcurrencyPath",
+		"ToleratedFailureCount", "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath",
+		"ItemReader", "ItemBatcher", "ResultWriter", "Label",
 		"InputPath", "OutputPath", "ResultSelector", "ResultPath", "Assign", "Retry", "Catch", "Next", "End",
+	},
+}
+
+// queryFieldsOf is the same in JSONata.
+var queryFieldsOf = map[Type][]string{
+	TypePass:    {"Output", "Assign", "Next", "End"},
+	TypeChoice:  {"Choices", "Default", "Output", "Assign"},
+	TypeWait:    {"Seconds", "Timestamp", "Output", "Assign", "Next", "End"},
+	TypeSucceed: {"Output"},
+	TypeFail:    {"Error", "Cause"},
+	TypeTask: {
+		"Resource", "Arguments", "Output", "Assign", "Retry", "Catch", "TimeoutSeconds", "HeartbeatSeconds", "Credentials", "Next", "End",
+	},
+	TypeParallel: {"Branches", "Arguments", "Output", "Assign", "Retry", "Catch", "Next", "End"},
+	TypeMap: {
+		"ItemProcessor", "Iterator", "Items", "ItemSelector", "MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage",
+		"ItemReader", "ItemBatcher", "ResultWriter", "Label", "Output", "Assign", "Retry", "Catch", "Next", "End",
 	},
 }
 
@@ -40,31 +59,36 @@ func (d declaration) state(s *State, w *Workflow, depth int) {
 		d.schema(d.at("Type"), "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]")
 		return
 	}
-	if lang, ok := d.queryLanguage(); ok && lang != "JSONPath" {
-		d.report(CodeUnsupported, d.at("QueryLanguage"), "The query language '%s' is not supported by this platform yet", lang)
-		return
+	s.QueryLanguage = d.language
+	if lang, ok := d.queryLanguage(); ok {
+		if s.QueryLanguage = lang; lang != d.language && d.language == languageQuery {
+			d.schema(d.place(), "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
+		}
 	}
-	if s.Type == TypeMap && d.distributed() {
-		return
+	if d.jsonata = s.QueryLanguage == languageQuery; d.jsonata {
+		fields = queryFieldsOf[s.Type]
 	}
 	d.only(append([]string{"Type", "Comment", "QueryLanguage"}, fields...)...)
 	s.Comment, _ = d.text("Comment")
-	data := d.dataFlow(s.Type)
-	s.Data = data
+	if d.jsonata {
+		s.Data = d.queryFlow(s.Type)
+	} else {
+		s.Data = d.dataFlow(s.Type)
+	}
 	d.transition(s, w)
 	d.retriers(s)
 	d.catchers(s, w)
 	switch s.Type {
 	case TypePass:
 		s.Pass = &Pass{}
-		if v, ok := d.o.Get("Result"); ok {
+		if v, ok := d.o.Get("Result"); ok && !d.jsonata {
 			s.Pass.Result = PayloadOf(v)
 			s.Pass.Result.Text() // made now, as the machine is shared between goroutines
 		}
 	case TypeTask:
 		d.task(s)
 	case TypeChoice:
-		d.choice(s, w, data)
+		d.choice(s, w, s.Data)
 	case TypeWait:
 		d.wait(s)
 	case TypeFail:
@@ -72,7 +96,7 @@ func (d declaration) state(s *State, w *Workflow, depth int) {
 	case TypeParallel:
 		d.parallel(s, depth)
 	case TypeMap:
-		d.mapState(s, data, depth)
+		d.mapState(s, depth)
 	}
 }
 
@@ -160,11 +184,16 @@ func (d declaration) assignment() *Template {
 		if len(name) > 2 && name[len(name)-2:] == ".$" {
 			name = name[:len(name)-2]
 		}
-		if n := nameLength(name); n == 0 || n != len(name) || n > 80 || name == "states" {
-			d.schema(d.at("Assign"), "'%s' is not a valid variable name", name)
-		}
+		d.variableName(name)
 	}
 	return d.template("Assign")
+}
+
+// variableName checks the name of a variable that Assign sets.
+func (d declaration) variableName(name string) {
+	if n := nameLength(name); n == 0 || n != len(name) || n > 80 || name == "states" {
+		d.schema(d.at("Assign"), "'%s' is not a valid variable name", name)
+	}
 }
 
 func (d declaration) task(s *State) {
@@ -182,11 +211,37 @@ func (d declaration) task(s *State) {
 	if beat, ok := Literal(t.Heartbeat); ok && hasTimeout && beat >= timeout {
 		d.schema(d.at("HeartbeatSeconds"), "HeartbeatSeconds must be smaller than TimeoutSeconds")
 	}
-	if v, ok := d.o.Get("Credentials"); ok {
-		if _, object := v.(*jsonvalue.Object); !object {
-			d.wrongType("Credentials", "OBJECT")
+	if o, ok := d.object("Credentials"); ok {
+		c := d.inner(o, "Credentials")
+		switch {
+		case d.jsonata:
+			c.only("RoleArn")
+			t.Role = c.roleText("RoleArn")
+		default:
+			c.only("RoleArn", "RoleArn.$")
+			t.Role = c.roleText("RoleArn")
+			if path, ok := c.text("RoleArn.$"); ok {
+				e, err := compileExpression(path)
+				if err != nil {
+					c.schema(c.at("RoleArn.$"), "The value for the field 'RoleArn.$' must be a valid JSONPath or a valid intrinsic function call")
+				}
+				t.Role = &textExpression{"RoleArn.$", path, e}
+			}
 		}
 	}
+}
+
+// roleText reads the ARN of a role, which may be an expression.
+func (d declaration) roleText(field string) Text {
+	if d.jsonata {
+		if q, ok := d.queryField(field); ok {
+			return queryText{q}
+		}
+	}
+	if s, ok := d.text(field); ok {
+		return literalText(s)
+	}
+	return nil
 }
 
 func (d declaration) resource(t *Task, arn string) {
@@ -199,40 +254,63 @@ func (d declaration) resource(t *Task, arn string) {
 	case r.unsupported != "":
 		d.report(CodeUnsupported, d.at("Resource"), "%s", r.unsupported)
 	}
-	t.Resource, t.Kind, t.Service, t.Action = arn, r.kind, r.service, r.action
+	t.Resource, t.Kind, t.Service, t.Action, t.Pattern = arn, r.kind, r.service, r.action, r.pattern
 	if t.Kind == TaskFunction {
 		t.Function, t.functionField = arn, "/Resource"
 		return
 	}
-	if t.Service != "lambda" {
+	name := ""
+	switch t.Service {
+	case "lambda":
+		name = "FunctionName"
+	case "states":
+		name = "StateMachineArn"
+	default:
 		return
 	}
-	parameters, ok := d.o.Get("Parameters")
-	o, object := parameters.(*jsonvalue.Object)
+	field := "Parameters"
+	if d.jsonata {
+		field = "Arguments"
+	}
+	given, ok := d.o.Get(field)
+	o, object := given.(*jsonvalue.Object)
 	if ok && object {
-		if name, ok := o.Get("FunctionName"); ok {
-			t.Function, _ = name.(string)
-			t.functionField = "/Parameters/FunctionName"
+		if v, ok := o.Get(name); ok {
+			text, _ := v.(string)
+			if _, dynamic, _ := cutQuery(text); dynamic && d.jsonata {
+				text = ""
+			}
+			if t.functionField = "/" + field + "/" + name; name == "FunctionName" {
+				t.Function = text
+			}
 			return
 		}
-		if _, ok := o.Get("FunctionName.$"); ok {
-			t.functionField = "/Parameters/FunctionName.$"
+		if _, ok := o.Get(name + ".$"); ok && !d.jsonata {
+			t.functionField = "/" + field + "/" + name + ".$"
 			return
 		}
 	}
-	if ok && !object {
-		return // a whole-template expression is not part of the language; the type error is reported elsewhere
+	if ok && !object { // an expression for all of them, or a type error, which is reported elsewhere
+		t.functionField = "/" + field
+		return
 	}
-	d.schema(d.at("Parameters"), "The field 'FunctionName' is required but was missing")
+	d.schema(d.at(field), "The field '%s' is required but was missing", name)
 }
 
-// seconds reads a number of seconds, or the path to it in the field that ends in Path.
+// seconds reads a number of seconds, or the path to it in the field that ends in Path, or the expression for it.
 func (d declaration) seconds(field string, low int64) Integer {
-	if d.has(field) && d.has(field+"Path") {
+	if d.jsonata {
+		if q, ok := d.queryField(field); ok {
+			return queryInt{q}
+		}
+	} else if d.has(field) && d.has(field+"Path") {
 		d.schema(d.place(), "Only one of these fields can be specified: [%s, %sPath]", field, field)
 	}
 	if n, ok := d.integer(field, low, maxSeconds); ok {
 		return literalInt(n)
+	}
+	if d.jsonata {
+		return nil
 	}
 	if p := d.reference(field + "Path"); p != nil {
 		return &pathInt{field + "Path", p}
@@ -242,10 +320,20 @@ func (d declaration) seconds(field string, low int64) Integer {
 
 func (d declaration) wait(s *State) {
 	s.Wait = &Wait{}
-	if !d.one(false, "Seconds", "SecondsPath", "Timestamp", "TimestampPath") {
+	choices := []string{"Seconds", "SecondsPath", "Timestamp", "TimestampPath"}
+	if d.jsonata {
+		choices = []string{"Seconds", "Timestamp"}
+	}
+	if !d.one(false, choices...) {
 		return
 	}
 	s.Wait.Seconds = d.seconds("Seconds", 0)
+	if d.jsonata {
+		if q, ok := d.queryField("Timestamp"); ok {
+			s.Wait.Timestamp = queryTime{queryText{q}}
+			return
+		}
+	}
 	if t, ok := d.text("Timestamp"); ok {
 		if _, valid := ParseTime(t); !valid {
 			d.schema(d.at("Timestamp"), "Expected a valid ISO-8601 extended offset date-time format string")
@@ -257,14 +345,20 @@ func (d declaration) wait(s *State) {
 	}
 }
 
-// failText reads Error or Cause, or the field that ends in Path.
+// failText reads Error or Cause, or the field that ends in Path, or the expression for it.
 func (d declaration) failText(field string) Text {
-	d.one(true, field, field+"Path")
+	if d.jsonata {
+		if q, ok := d.queryField(field); ok {
+			return queryText{q}
+		}
+	} else {
+		d.one(true, field, field+"Path")
+	}
 	if t, ok := d.text(field); ok {
 		return literalText(t)
 	}
 	t, ok := d.text(field + "Path")
-	if !ok {
+	if !ok || d.jsonata {
 		return nil
 	}
 	e, err := compileExpression(t)
@@ -290,59 +384,4 @@ func (d declaration) parallel(s *State, depth int) {
 			s.Parallel.Branches = append(s.Parallel.Branches, w)
 		}
 	}
-}
-
-// distributed reports a Map in distributed mode as unsupported.
-func (d declaration) distributed() bool {
-	for _, field := range []string{"ItemProcessor", "Iterator"} {
-		v, _ := d.o.Get(field)
-		o, ok := v.(*jsonvalue.Object)
-		if !ok {
-			continue
-		}
-		v, _ = o.Get("ProcessorConfig")
-		if c, ok := v.(*jsonvalue.Object); ok {
-			if mode, _ := c.Get("Mode"); mode == "DISTRIBUTED" {
-				d.report(CodeUnsupported, d.at(field)+"/ProcessorConfig/Mode", "Map states in DISTRIBUTED mode are not supported by this platform yet")
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (d declaration) mapState(s *State, data *pathData, depth int) {
-	s.Map = &Map{Processor: &Workflow{}}
-	field := "ItemProcessor"
-	if d.has("Iterator") && !d.has(field) {
-		field = "Iterator"
-	}
-	if !d.require(field) {
-		return
-	}
-	d.one(false, "ItemProcessor", "Iterator")
-	d.one(true, "ItemSelector", "Parameters")
-	if o, ok := d.object(field); ok {
-		b := declaration{d.parser, o, d.at(field)}
-		b.only("Comment", "StartAt", "States", "ProcessorConfig")
-		if c, ok := b.object("ProcessorConfig"); ok {
-			c := declaration{d.parser, c, b.at("ProcessorConfig")}
-			c.only("Mode", "ExecutionType")
-			if mode, ok := c.text("Mode"); ok && mode != "INLINE" {
-				d.schema(c.at("Mode"), "Value should be one of the following: [INLINE, DISTRIBUTED]")
-			}
-			if c.has("ExecutionType") {
-				d.schema(c.place(), "Field 'ExecutionType' is not supported")
-			}
-		}
-		if w := b.workflow(depth + 1); w != nil {
-			s.Map.Processor = w
-		}
-	}
-	items := &pathItems{items: d.path("ItemsPath"), selector: d.template("ItemSelector")}
-	if items.selector == nil {
-		items.selector = d.template("Parameters")
-	}
-	s.Map.Items = items
-	s.Map.MaxConcurrency = d.seconds("MaxConcurrency", 0)
 }

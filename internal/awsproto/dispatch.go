@@ -110,7 +110,7 @@ func (m *Mux) findScoped(q *request) bool {
 		q.proto = RESTJSON
 		switch {
 		case slices.Contains(xmlScopes, q.scope.service):
-			q.proto = restXML
+			q.proto = RESTXML
 		case looksLikeForm(q.r):
 			q.proto = AWSQuery
 			if form, err := q.readForm(); err == nil {
@@ -120,11 +120,12 @@ func (m *Mux) findScoped(q *request) bool {
 		return true
 	}
 	for _, s := range services {
-		if !s.speaks(RESTJSON) {
+		rest, ok := s.rest()
+		if !ok {
 			continue
 		}
-		if op, labels := s.routes.match(q.r.Method, q.r.URL); op != nil {
-			q.proto, q.svc, q.op, q.labels, q.name = RESTJSON, s, op, labels, op.name
+		if op, labels := s.match(q.r, true); op != nil {
+			q.proto, q.svc, q.op, q.labels, q.name = rest, s, op, labels, op.name
 			return true
 		}
 	}
@@ -149,11 +150,21 @@ func (m *Mux) findScoped(q *request) bool {
 // findUnsigned takes a request without credentials for an AWS call only when an operation of a table matches.
 func (m *Mux) findUnsigned(q *request) bool {
 	for _, s := range m.services {
-		if !s.speaks(RESTJSON) {
+		rest, ok := s.rest()
+		if !ok {
 			continue
 		}
-		if op, labels := s.routes.match(q.r.Method, q.r.URL); op != nil {
-			q.proto, q.svc, q.op, q.labels, q.name = RESTJSON, s, op, labels, op.name
+		if s.VirtualHost != nil {
+			if _, mine := s.VirtualHost(q.r.Host, false); !mine {
+				continue
+			}
+			q.proto, q.svc = rest, s
+		}
+		if op, labels := s.match(q.r, false); op != nil {
+			q.proto, q.svc, q.op, q.labels, q.name = rest, s, op, labels, op.name
+			return true
+		}
+		if q.svc != nil {
 			return true
 		}
 	}
@@ -269,7 +280,7 @@ func (q *request) unserved() error {
 	switch q.proto {
 	case AWSQuery:
 		return fault.New("InvalidAction", msg)
-	case restXML:
+	case RESTXML:
 		return &fault.Error{Code: "NotImplemented", Message: msg, Status: http.StatusNotImplemented}
 	case RESTJSON, RPCV2CBOR:
 		return unknownOperation(http.StatusNotFound, msg)

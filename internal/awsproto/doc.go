@@ -1,5 +1,6 @@
 // Package awsproto speaks AWS's wire protocols, server side, over the input, output and error types of aws-sdk-go-v2:
-// AWS JSON 1.0 and 1.1, REST-JSON, Query (form in, XML out) and Smithy RPC v2 CBOR. It knows no service.
+// AWS JSON 1.0 and 1.1, REST-JSON, REST-XML with its streams, Query (form in, XML out) and Smithy RPC v2 CBOR. It
+// knows no service.
 //
 // A service is a table ([Service]) with one line an operation ([Op], [Raw]); [NewMux] serves several of them at one
 // address and tells their requests apart as AWS clients send them: by X-Amz-Target, by the RPC path, by the scope of

@@ -22,8 +22,11 @@ func (q *request) fail(err error) {
 		q.failREST(we)
 	case AWSQuery:
 		q.write(we.status, "text/xml", appendErrorXML(nil, q, we))
-	case restXML:
-		q.write(we.status, "application/xml", appendBareErrorXML(nil, q, we))
+	case RESTXML:
+		if !known {
+			we.code, we.message = "InternalError", "We encountered an internal error. Please try again."
+		}
+		q.failXML(we)
 	case RPCV2CBOR:
 		q.write(we.status, "application/cbor", appendErrorCBOR(nil, we))
 	default:

@@ -78,11 +78,15 @@ func (s *Service) build(maxBody int64) error {
 	if s.maxLen <= 0 {
 		s.maxLen = DefaultMaxBody
 	}
+	if s.speaks(RESTJSON) && s.speaks(RESTXML) {
+		return errors.New("a service speaks REST-JSON or REST-XML, not both")
+	}
 	c, err := s.newCodec()
 	if err != nil {
 		return err
 	}
 	byName, routes := map[string]*operation{}, newRouter()
+	routes.exact = s.speaks(RESTXML)
 	for _, o := range s.Operations {
 		op := o.op
 		if byName[op.name] != nil {
@@ -100,11 +104,25 @@ func (s *Service) build(maxBody int64) error {
 
 func (s *Service) speaks(p Protocol) bool { return slices.Contains(s.Protocols, p) }
 
+// rest returns the protocol in which the service is met by method and path, if it has one.
+func (s *Service) rest() (Protocol, bool) {
+	switch {
+	case s.speaks(RESTJSON):
+		return RESTJSON, true
+	case s.speaks(RESTXML):
+		return RESTXML, true
+	}
+	return 0, false
+}
+
 func (op *operation) build(c *codec, routes *router) (err error) {
+	if op.refused && !op.svc.speaks(RESTXML) {
+		return errors.New("only REST-XML knows operations that are refused")
+	}
 	if op.raw != nil && !op.svc.speaks(RESTJSON) {
 		return errors.New("a raw operation needs the protocol restJson1")
 	}
-	if op.raw == nil {
+	if op.raw == nil && !op.refused {
 		if op.inPlan, err = c.plan(op.in); err != nil {
 			return err
 		}
@@ -112,17 +130,20 @@ func (op *operation) build(c *codec, routes *router) (err error) {
 			return err
 		}
 	}
-	if !op.svc.speaks(RESTJSON) {
+	if _, rest := op.svc.rest(); !rest {
 		return nil
 	}
 	if op.http == nil {
-		return errors.New("a REST-JSON operation needs an HTTP binding (Schema or HTTP)")
+		return errors.New("a REST operation needs an HTTP binding (Schema or HTTP)")
 	}
 	if op.http.err != nil {
 		return op.http.err
 	}
 	if op.rest, err = newRestPlan(op); err != nil {
 		return err
+	}
+	if op.svc.speaks(RESTXML) && op.outPlan != nil && op.needsRoot() {
+		return errors.New("an output with members in the body needs the name of its element (Root)")
 	}
 	return routes.add(op)
 }

@@ -59,6 +59,7 @@ type field struct {
 	// enum members and strings that are no pointers are absent when empty; other plain scalars are always written,
 	// since the SDK drops the pointer only where the model gives a default.
 	emptyAbsent bool
+	item        string         // element of a list's items in REST-XML; "" means the list's own name, without a wrapper
 	schema      *smithy.Schema // of the member; may be nil
 }
 
@@ -73,8 +74,10 @@ type codec struct {
 	naming Naming
 	time   TimeFormat
 	names  map[string]string
+	lists  map[string]string // [Service.Lists]
 	unions []reflect.Type
 	query  bool // plans are for the Query protocol, too
+	sdk    bool // names are the SDK's, whatever the wire has: for [Direct]
 
 	mu    sync.RWMutex
 	plans map[reflect.Type]*plan
@@ -101,7 +104,7 @@ func (e *UnsupportedTypeError) Error() string {
 
 // newCodec makes the codec that a service's table asks for.
 func (s *Service) newCodec() (*codec, error) {
-	c := &codec{naming: s.Naming, time: s.BodyTime, names: s.Names, query: s.speaks(AWSQuery)}
+	c := &codec{naming: s.Naming, time: s.BodyTime, names: s.Names, lists: s.Lists, query: s.speaks(AWSQuery)}
 	for _, u := range s.Unions {
 		t := reflect.TypeOf(u)
 		if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
@@ -222,14 +225,17 @@ func (c *codec) buildStruct(p *plan, t reflect.Type, path string, fresh map[refl
 		if err != nil {
 			return err
 		}
-		if tf, ok := smithy.SchemaTrait[*traits.TimestampFormat](member); ok {
+		if tf, ok := smithy.SchemaTrait[*traits.TimestampFormat](member); ok && !c.sdk {
 			if fp, err = withTimeFormat(fp, tf.Format); err != nil {
 				return fmt.Errorf("%s.%s: %w", path, f.Name, err)
 			}
 		}
 		fd := field{
 			name: f.Name, wire: c.wireName(t, f.Name, member), index: i, plan: fp, schema: member,
-			emptyAbsent: fp.kind == kindString,
+			emptyAbsent: fp.kind == kindString, item: "member",
+		}
+		if item, ok := c.lists[t.Name()+"."+f.Name]; ok {
+			fd.item = item
 		}
 		if at, dup := p.byWire[fd.wire]; dup {
 			return fmt.Errorf("%s: members %s and %s have the same wire name %q", path, p.fields[at].name, f.Name, fd.wire)
@@ -271,6 +277,9 @@ func (c *codec) buildUnion(p *plan, t reflect.Type, path string, fresh map[refle
 
 // wireName gives a member's wire name: the table's, else the schema's, else what the naming makes of it.
 func (c *codec) wireName(t reflect.Type, goName string, member *smithy.Schema) string {
+	if c.sdk {
+		return goName
+	}
 	if w, ok := c.names[t.Name()+"."+goName]; ok {
 		return w
 	}

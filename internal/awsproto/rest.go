@@ -55,7 +55,7 @@ func newRestPlan(op *operation) (*restPlan, error) {
 	if len(rp.labels) > maxLabels {
 		return nil, fmt.Errorf("path %q has more than %d labels", op.http.path, maxLabels)
 	}
-	if op.raw != nil {
+	if op.raw != nil || op.refused {
 		return rp, nil
 	}
 	if err := rp.bindInput(op); err != nil {
@@ -77,6 +77,9 @@ func (rp *restPlan) bindInput(op *operation) error {
 	explicit := map[*field]Member{}
 	for _, m := range op.http.members {
 		f, ok := op.inPlan.field(m.goName)
+		if ok && m.side == sideOut {
+			continue
+		}
 		if ok {
 			explicit[f] = m
 		} else if _, ok := op.outPlan.field(m.goName); !ok {
@@ -140,7 +143,7 @@ func (rp *restPlan) bindInput(op *operation) error {
 func (rp *restPlan) bindOutput(op *operation) error {
 	explicit := map[*field]Member{}
 	for _, m := range op.http.members {
-		if f, ok := op.outPlan.field(m.goName); ok && m.place != placeQuery {
+		if f, ok := op.outPlan.field(m.goName); ok && m.side != sideIn {
 			// A header or payload of the input is not the output's when both have the member and a schema disagrees.
 			explicit[f] = m
 		}
@@ -214,6 +217,21 @@ func textual(p *plan, lists bool) bool {
 
 // decode fills the input from the request.
 func (rp *restPlan) decode(p *plan, v reflect.Value, labels []string, r *http.Request, body []byte) error {
+	if err := rp.decodeHead(v, labels, r); err != nil {
+		return err
+	}
+	if rp.inPayload != nil {
+		return decodePayload(rp.inPayload, v.Field(rp.inPayload.index), body)
+	}
+	if !rp.inBody {
+		return nil
+	}
+	// A body must not overwrite what the path, the query or a header says.
+	return decodeJSONMembers(p, body, v, rp.inMembers)
+}
+
+// decodeHead fills what travels outside of the body.
+func (rp *restPlan) decodeHead(v reflect.Value, labels []string, r *http.Request) error {
 	for i, f := range rp.inLabels {
 		if err := setText(f.plan, v.Field(f.index), labels[i], DateTime); err != nil {
 			return err
@@ -229,14 +247,7 @@ func (rp *restPlan) decode(p *plan, v reflect.Value, labels []string, r *http.Re
 			return err
 		}
 	}
-	if rp.inPayload != nil {
-		return decodePayload(rp.inPayload, v.Field(rp.inPayload.index), body)
-	}
-	if !rp.inBody {
-		return nil
-	}
-	// A body must not overwrite what the path, the query or a header says.
-	return decodeJSONMembers(p, body, v, rp.inMembers)
+	return nil
 }
 
 func (rp *restPlan) decodeQuery(v reflect.Value, raw string) error {

@@ -2,13 +2,17 @@ package awsproto
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 )
 
 // router finds a REST operation by method and path. Literal segments win over labels, labels over greedy ones.
-type router struct{ methods map[string]*routeNode }
+type router struct {
+	methods map[string]*routeNode
+	exact   bool // a slash at the end of the path belongs to a greedy label
+}
 
 type routeNode struct {
 	literal map[string]*routeNode
@@ -91,22 +95,44 @@ func (r *router) add(op *operation) error {
 		at = &n.ops
 	}
 	for _, other := range *at {
-		if other.rest.query.Encode() == op.rest.query.Encode() {
+		if other.rest.query.Encode() == op.rest.query.Encode() && other.header == op.header {
 			return fmt.Errorf("%s %s is the route of %s too", op.http.method, op.http.path, other.name)
 		}
 	}
 	*at = append(*at, op)
-	slices.SortStableFunc(*at, func(a, b *operation) int { return len(b.rest.query) - len(a.rest.query) })
+	slices.SortStableFunc(*at, func(a, b *operation) int { return b.demands() - a.demands() })
 	return nil
 }
 
-// byQuery picks the operation whose required query parameters the request has.
-func byQuery(ops []*operation, u *url.URL) *operation {
+// demands counts what a request must have besides method and path.
+func (op *operation) demands() int {
+	n := 2 * len(op.rest.query)
+	if op.header != "" {
+		n++
+	}
+	return n
+}
+
+// asked is what a request says besides its method and path.
+type asked struct {
+	url    *url.URL
+	header http.Header
+	query  url.Values // of url, once it was needed
+}
+
+// byQuery picks the operation whose required query parameters and header the request has.
+func byQuery(ops []*operation, a *asked) *operation {
 	for _, op := range ops {
+		if op.header != "" && a.header.Get(op.header) == "" {
+			continue
+		}
 		if len(op.rest.query) == 0 {
 			return op
 		}
-		given, matches := u.Query(), true
+		if a.query == nil {
+			a.query = a.url.Query()
+		}
+		given, matches := a.query, true
 		for k, want := range op.rest.query {
 			matches = matches && given.Has(k) && (want[0] == "" || given.Get(k) == want[0])
 		}
@@ -119,15 +145,29 @@ func byQuery(ops []*operation, u *url.URL) *operation {
 
 // match finds the operation of a request and the values of its labels, in the path's order, decoded.
 func (r *router) match(method string, u *url.URL) (*operation, []string) {
+	return r.matchAsked(method, u, nil)
+}
+
+func (r *router) matchAsked(method string, u *url.URL, header http.Header) (*operation, []string) {
 	root := r.methods[method]
 	if root == nil {
 		return nil, nil
 	}
 	path := strings.TrimPrefix(u.EscapedPath(), "/")
-	// Older clients end collection paths with a slash: GET /2015-03-31/functions/.
-	path = strings.TrimSuffix(path, "/")
-	var labels [maxLabels]string
-	op, n := root.match(u, path, path == "", &labels, 0)
+	var (
+		labels [maxLabels]string
+		op     *operation
+		n      int
+	)
+	a := &asked{url: u, header: header}
+	if r.exact {
+		op, n = root.match(a, path, path == "", &labels, 0)
+	}
+	if op == nil {
+		// Older clients end collection paths with a slash: GET /2015-03-31/functions/.
+		path = strings.TrimSuffix(path, "/")
+		op, n = root.match(a, path, path == "", &labels, 0)
+	}
 	if op == nil {
 		return nil, nil
 	}
@@ -145,25 +185,25 @@ func (r *router) match(method string, u *url.URL) (*operation, []string) {
 // maxLabels is the most labels that a path may have.
 const maxLabels = 8
 
-func (n *routeNode) match(u *url.URL, path string, end bool, labels *[maxLabels]string, at int) (*operation, int) {
+func (n *routeNode) match(a *asked, path string, end bool, labels *[maxLabels]string, at int) (*operation, int) {
 	if end {
-		return byQuery(n.ops, u), at
+		return byQuery(n.ops, a), at
 	}
 	head, tail, more := strings.Cut(path, "/")
 	if next := n.literal[head]; next != nil {
-		if op, k := next.match(u, tail, !more, labels, at); op != nil {
+		if op, k := next.match(a, tail, !more, labels, at); op != nil {
 			return op, k
 		}
 	}
 	if n.label != nil && head != "" && at < maxLabels {
 		labels[at] = head
-		if op, k := n.label.match(u, tail, !more, labels, at+1); op != nil {
+		if op, k := n.label.match(a, tail, !more, labels, at+1); op != nil {
 			return op, k
 		}
 	}
 	if n.greedy != nil && path != "" && at < maxLabels {
 		labels[at] = path
-		return byQuery(n.greedy, u), at + 1
+		return byQuery(n.greedy, a), at + 1
 	}
 	return nil, 0
 }

@@ -36,6 +36,8 @@ type request struct {
 	read    bool
 	limit   int64 // of the body in bytes; 0 means the service's
 
+	chunks *chunkSigner // of a signed chunked body, when signatures are checked
+
 	queryMode bool // the caller wants the Query protocol's error codes too
 }
 
@@ -43,7 +45,7 @@ type request struct {
 func (q *request) serve() {
 	if q.mux.cfg.Verify != nil {
 		if err := q.verify(); err != nil {
-			q.fail(err)
+			q.fail(q.signatureError(err))
 			return
 		}
 	}
@@ -77,6 +79,12 @@ func (q *request) perform(ctx context.Context) (err error) {
 			err = panicked(p)
 		}
 	}()
+	if q.op.refused {
+		return &fault.Error{
+			Code: "NotImplemented", Status: http.StatusNotImplemented,
+			Message: q.op.name + " is not implemented by this endpoint",
+		}
+	}
 	in := q.op.newIn()
 	if err := q.decode(reflect.ValueOf(in).Elem()); err != nil {
 		return err
@@ -275,6 +283,9 @@ func (q *request) decode(v reflect.Value) error {
 	if q.proto == AWSQuery && q.form != nil {
 		return decodeForm(q.op.inPlan, q.form, v)
 	}
+	if q.proto == RESTXML {
+		return q.decodeXML(v)
+	}
 	body, err := q.document()
 	if err != nil {
 		return err
@@ -295,6 +306,11 @@ func (q *request) unknown() error {
 		return fault.New("InvalidAction", fmt.Sprintf("Could not find operation %s for version %s: %s does not serve it here", q.name, q.form.Get("Version"), q.svc.Name))
 	case RESTJSON:
 		return unknownOperation(http.StatusNotFound, fmt.Sprintf("Service %s serves no operation at %s %s here", q.svc.Name, q.r.Method, q.r.URL.EscapedPath()))
+	case RESTXML:
+		return &fault.Error{
+			Code: "NotImplemented", Status: http.StatusNotImplemented,
+			Message: fmt.Sprintf("Service %s serves no operation at %s %s here", q.svc.Name, q.r.Method, q.r.URL.RequestURI()),
+		}
 	case RPCV2CBOR:
 		return unknownOperation(http.StatusNotFound, fmt.Sprintf("Service %s does not serve the operation %s here", q.svc.Name, q.name))
 	}
@@ -310,6 +326,8 @@ func (q *request) answer(v reflect.Value) error {
 	switch q.proto {
 	case RESTJSON:
 		return q.answerREST(p, v)
+	case RESTXML:
+		return q.answerXML(p, v)
 	case AWSQuery:
 		body, err := appendResponseXML(nil, q, p, v)
 		if err != nil {

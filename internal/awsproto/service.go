@@ -19,8 +19,7 @@ const (
 	RESTJSON                      // method and path choose the operation, JSON bodies
 	AWSQuery                      // a form with Action and Version, XML answers
 	RPCV2CBOR                     // POST /service/{Target}/operation/{name}
-
-	restXML // in errors only: no service here speaks it
+	RESTXML                       // method, path, query and headers choose the operation, XML or raw bodies
 )
 
 func (p Protocol) String() string {
@@ -35,7 +34,7 @@ func (p Protocol) String() string {
 		return "awsQuery"
 	case RPCV2CBOR:
 		return "rpcv2Cbor"
-	case restXML:
+	case RESTXML:
 		return "restXml"
 	}
 	return "unknown"
@@ -78,7 +77,14 @@ type Service struct {
 	// Statuses gives the HTTP status of a modelled exception by its code, for modules without schemas.
 	// What is not listed is 400, or 500 when the exception says that the server is at fault.
 	Statuses map[string]int
-	// MaxBody is the largest request body in bytes; 0 means [Config.MaxBody].
+	// Lists gives the element name of the items of a list in REST-XML, by "GoType.GoField"; "" means that the items
+	// stand in the parent itself, each under the member's own name. What is not listed has "member".
+	Lists map[string]string
+	// VirtualHost reads a Host header of a REST-XML service: ok tells that it is one of the service's, and label is the
+	// first segment of the path that it stands for ("" for none). signed tells that the request's credential names the
+	// service already. nil means that the service has no hosts of its own.
+	VirtualHost func(host string, signed bool) (label string, ok bool)
+	// MaxBody is the largest request body in bytes, streams of REST-XML left out; 0 means [Config.MaxBody].
 	MaxBody    int64
 	Operations []Operation
 
@@ -101,6 +107,9 @@ type operation struct {
 	call    func(ctx context.Context, in any) (any, error)
 	raw     http.HandlerFunc
 	http    *httpBinding // nil when the operation has no REST route
+	root    string       // element of a REST-XML answer
+	header  string       // that a REST-XML request must have
+	refused bool         // known by name only
 
 	svc             *Service
 	inPlan, outPlan *plan
@@ -151,6 +160,23 @@ func (f optionFunc) apply(op *operation) { f(op) }
 // Named gives the operation a name that is not its input type's.
 func Named(name string) Option { return optionFunc(func(op *operation) { op.name = name }) }
 
+// Root names the element that a REST-XML operation answers with: ListBucketResult. An output that is one string in
+// the payload ([InPayload]) becomes the element's text.
+func Root(element string) Option { return optionFunc(func(op *operation) { op.root = element }) }
+
+// WithHeader makes a REST-XML operation the one of its route only for requests that have the header.
+func WithHeader(name string) Option { return optionFunc(func(op *operation) { op.header = name }) }
+
+// Refused makes a line of a REST-XML service for an operation that is known and not served: its requests are not taken
+// for another operation's, but refused by name with NotImplemented.
+func Refused(name, method, path string, opts ...Option) Operation {
+	op := &operation{name: name, refused: true, http: &httpBinding{method: method, path: path}}
+	for _, o := range opts {
+		o.apply(op)
+	}
+	return Operation{op}
+}
+
 // Schema takes the HTTP binding from the SDK's schemas: the operation's own (schemas.CreateAlias) for method, path
 // and status, and the input and output types' for labels, query parameters, headers and payloads.
 func Schema(operationSchema *smithy.Schema) Option {
@@ -170,19 +196,35 @@ func HTTP(method, path string, status int, members ...Member) Option {
 type Member struct {
 	goName, wire string
 	place        place
+	side         side
 }
 
+// side narrows a binding to the input or the output.
+type side uint8
+
+const (
+	sideBoth side = iota
+	sideIn
+	sideOut
+)
+
+// ForInput narrows a binding to the input, where the output has a member of that name elsewhere.
+func (m Member) ForInput() Member { m.side = sideIn; return m }
+
+// ForOutput narrows a binding to the output.
+func (m Member) ForOutput() Member { m.side = sideOut; return m }
+
 // InQuery binds an input member to a query parameter.
-func InQuery(member, parameter string) Member { return Member{member, parameter, placeQuery} }
+func InQuery(member, parameter string) Member { return Member{member, parameter, placeQuery, sideIn} }
 
 // InHeader binds a member of the input or output to a header; a map member to all headers with that prefix.
-func InHeader(member, header string) Member { return Member{member, header, placeHeader} }
+func InHeader(member, header string) Member { return Member{member, header, placeHeader, sideBoth} }
 
 // InPayload binds a member to the whole body.
-func InPayload(member string) Member { return Member{member, "", placePayload} }
+func InPayload(member string) Member { return Member{member, "", placePayload, sideBoth} }
 
 // InStatus binds an integer member of the output to the HTTP status.
-func InStatus(member string) Member { return Member{member, "", placeStatus} }
+func InStatus(member string) Member { return Member{member, "", placeStatus, sideOut} }
 
 type place uint8
 

@@ -44,13 +44,21 @@ func appendErrorXML(b []byte, q *request, we wireError) []byte {
 	return append(b, "</Error><RequestId>"+q.id+"</RequestId></ErrorResponse>"...)
 }
 
-// appendBareErrorXML writes an error document without an envelope, as S3 does.
+// appendBareErrorXML writes an error document without an envelope, as S3 does; a fault's members follow the message.
 func appendBareErrorXML(b []byte, q *request, we wireError) []byte {
 	b = append(b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n<Error><Code>"...)
 	b = appendXMLText(b, we.code)
 	b = append(b, "</Code><Message>"...)
 	b = appendXMLText(b, we.message)
-	return append(b, "</Message><RequestId>"+q.id+"</RequestId></Error>"...)
+	b = append(b, "</Message>"...)
+	for _, k := range memberNames(we.members) {
+		b = append(b, "<"+k+">"...)
+		b = appendXMLText(b, fmt.Sprint(we.members[k]))
+		b = append(b, "</"+k+">"...)
+	}
+	b = append(b, "<Resource>"...)
+	b = appendXMLText(b, q.r.URL.Path)
+	return append(b, "</Resource><RequestId>"+q.id+"</RequestId><HostId>"+q.id+"</HostId></Error>"...)
 }
 
 // appendXMLMembers writes the members of a struct that are set and, when only is given, in it.
@@ -61,9 +69,33 @@ func appendXMLMembers(b []byte, p *plan, v reflect.Value, depth int, only []bool
 		if only != nil && !only[i] || absent(f, fv) {
 			continue
 		}
-		if b, err = appendXML(b, f.wire, f.plan, fv, depth+1); err != nil {
+		if f.plan.kind == kindList && f.item != "member" {
+			b, err = appendXMLItems(b, f, fv, depth+1)
+		} else {
+			b, err = appendXML(b, f.wire, f.plan, fv, depth+1)
+		}
+		if err != nil {
 			return nil, err
 		}
+	}
+	return b, nil
+}
+
+// appendXMLItems writes a list whose items have a name of their own, or stand in the parent without a wrapper.
+func appendXMLItems(b []byte, f *field, v reflect.Value, depth int) (_ []byte, err error) {
+	item := f.item
+	if item == "" {
+		item = f.wire
+	} else {
+		b = append(b, "<"+f.wire+">"...)
+	}
+	for i := range v.Len() {
+		if b, err = appendXML(b, item, f.plan.elem, v.Index(i), depth+1); err != nil {
+			return nil, err
+		}
+	}
+	if f.item != "" {
+		b = append(b, "</"+f.wire+">"...)
 	}
 	return b, nil
 }

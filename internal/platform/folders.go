@@ -16,6 +16,7 @@ import (
 type folders struct {
 	database string // the file
 	code     string // of unpacked code
+	objects  string // of S3's objects; the platform's alone
 	run      string // of what running functions need; worthless once they have ended
 }
 
@@ -27,7 +28,8 @@ func openFolders(data string) (folders, error) {
 	if err != nil {
 		return folders{}, fmt.Errorf("data folder: %w", err)
 	}
-	f := folders{database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code"), run: filepath.Join(data, "run")}
+	f := folders{database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code"), run: filepath.Join(data, "run"),
+		objects: filepath.Join(data, "objects")}
 	mode := os.FileMode(0o700)
 	if proc.Unprivileged() {
 		mode = 0o711

@@ -14,6 +14,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
 	"github.com/tealdeploy/teal/internal/pool"
@@ -86,6 +87,13 @@ func New(cfg Config) (p *Platform, err error) {
 	if err != nil {
 		return p, err
 	}
+	objects, err := s3.New(s3.Config{
+		Store: p.store, Dir: folders.objects, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, objects.Close)
 	keys := newKeyring(cfg.Credentials)
 	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
@@ -105,6 +113,8 @@ func New(cfg Config) (p *Platform, err error) {
 	p.closers = append(p.closers, p.lambda.Close)
 	if p.states, err = states.New(states.Config{
 		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
+		Objects: objects,
+		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API()}),
 		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -118,7 +128,7 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API())
+		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API())
 	return p, err
 }
 

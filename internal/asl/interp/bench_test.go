@@ -65,3 +65,47 @@ func BenchmarkStep(b *testing.B) {
 		}
 	}
 }
+
+// A Map run of n items, its children answered at once: the cost is linear in n.
+func BenchmarkMapRun(b *testing.B) {
+	m := machine(b, `{"StartAt":"M","States":{"M":{"Type":"Map","MaxConcurrency":100,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+		"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}}}`)
+	for _, n := range []int{1000, 10_000, 40_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			o := options("[" + strings.TrimSuffix(strings.Repeat(`1,`, n), ",") + "]")
+			b.ReportAllocs()
+			for b.Loop() {
+				s := Start(m, o)
+				out, err := Step(m, s, Event{Kind: EventStart, At: begin})
+				var open []int64
+				for err == nil && s.Status == StatusRunning {
+					for _, c := range out.Commands {
+						if c.StartChild != nil {
+							open = append(open, c.ID)
+						}
+					}
+					out, err = Step(m, s, Event{Kind: EventTaskSucceeded, At: begin, Command: open[0], Output: []byte(`2`)})
+					open = open[1:]
+				}
+				if err != nil || s.Status != StatusSucceeded {
+					b.Fatal(err, s.Status)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/item")
+		})
+	}
+}
+
+func BenchmarkThreeQueries(b *testing.B) {
+	m := machine(b, `{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Assign":{"n":"{% $states.input.order %}"},"Next":"B"},
+		"B":{"Type":"Choice","Choices":[{"Condition":"{% $n > 3 %}","Next":"C"}],"Default":"C"},"C":{"Type":"Pass","Output":{"x":"{% $n * 2 %}"},"End":true}}}`)
+	o := options(`{"order": 17}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		s := Start(m, o)
+		out, err := Step(m, s, Event{Kind: EventStart, At: begin})
+		if err != nil || len(out.History) != 8 {
+			b.Fatal(err, len(out.History))
+		}
+	}
+}

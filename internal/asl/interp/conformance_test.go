@@ -36,9 +36,15 @@ var cannotMatch = map[string]string{
 	"assign_test_assign_base_TestAssignBase_test_base_parallel_cases_BASE_SCOPE_PARALLEL": "ParallelStateSucceeded",
 	"local_mocking_test_base_scenarios_TestBaseScenarios_test_parallel_state_lambda":      "ParallelStateSucceeded",
 	"scenarios_test_base_scenarios_TestBaseScenarios_test_parallel_state_nested":          "ParallelStateSucceeded",
+	// These leave out the ParallelStateFailed events whose IDs they skip.
+	"states_variables_test_error_output_TestStateVariablesTemplate_test_parallel_catch_error_PARALLEL_CATCH_ERROR_OUTPUT":            "ParallelStateFailed",
+	"states_variables_test_error_output_TestStateVariablesTemplate_test_parallel_catch_error_PARALLEL_CATCH_ERROR_OUTPUT_WITH_RETRY": "ParallelStateFailed",
+	"states_variables_test_error_output_TestStateVariablesTemplate_test_parallel_catch_error_PARALLEL_CATCH_ERROR_VARIABLE_SAMPLING": "ParallelStateFailed",
 	// Recorded in 2023, before the context object had RedriveCount, which later recordings show.
 	"scenarios_test_base_scenarios_TestBaseScenarios_test_lambda_invoke_with_retry_extended_input":         "RedriveCount",
 	"scenarios_test_base_scenarios_TestBaseScenarios_test_lambda_service_invoke_with_retry_extended_input": "RedriveCount",
+	// Ten recordings show a state's input as it was written, white space and all; this one shows it compact.
+	"scenarios_test_base_scenarios_TestBaseScenarios_test_map_state_label": `input: expected ["Hello","World"], got ["Hello", "World"]`,
 	// The recording shows outputs as numbers that the API gives as strings, as it does everywhere else.
 	"assign_test_assign_reference_variables_TestAssignReferenceVariables_test_reference_in_map_state_MAP_STATE_REFERENCE_IN_MAX_CONCURRENCY_PATH": "output: expected 1, got 1",
 }
@@ -48,7 +54,7 @@ func TestRecordedExecutions(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("the recorded executions are not here")
 	}
-	matched, refused, known, total := 0, 0, 0, 0
+	matched, known, total := 0, 0, 0
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -60,13 +66,6 @@ func TestRecordedExecutions(t *testing.T) {
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		total++
-		if slices.Contains(c.Features, "jsonata") || slices.Contains(c.Features, "map:DISTRIBUTED") {
-			if m, ds := asl.Parse(c.Machine, asl.Options{}); m != nil || !strings.Contains(asl.Summary(ds), asl.CodeUnsupported) {
-				t.Errorf("%s: should be refused by name, got %v", name, ds)
-			}
-			refused++
-			continue
-		}
 		diff := c.replay()
 		if why, ok := cannotMatch[name]; ok {
 			known++
@@ -81,7 +80,7 @@ func TestRecordedExecutions(t *testing.T) {
 		}
 		matched++
 	}
-	t.Logf("%d of %d recorded executions match; %d are refused by name (JSONata, distributed Map), %d cannot match", matched, total, refused, known)
+	t.Logf("%d of %d recorded executions match; %d cannot match", matched, total, known)
 }
 
 // replay runs a recording in virtual time, the state marshalled between all steps, and says where it differs.

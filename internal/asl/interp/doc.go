@@ -4,8 +4,14 @@
 // simulations all take the same path.
 //
 // The pump's law: make the event and the step's history durable, then perform the commands; after a restart, perform
-// again every InvokeTask and StartTimer that has neither an answer nor a Cancel.
+// again every command but Cancel, FinishMapRun and Complete that has neither its answer nor a Cancel nor a FinishMapRun.
 //
-// A Parallel state's branches and a Map state's iterations are child frames of the execution, not goroutines. The cost of
-// a step depends on the frames that it touches, never on the length of the history.
+// A Parallel state's branches and an inline Map state's iterations are child frames of the execution, not goroutines. The
+// cost of a step depends on the frames that it touches, never on the length of the history. A Map state in distributed
+// mode asks for child executions instead (StartMapRun, StartChild), which run asl.StateMachine.Child on their own.
+//
+// Tasks that are answered from outside, activities and those with .waitForTaskToken, carry a token that names their
+// execution and command (ParseToken), so that the pump keeps no list of tokens.
+//
+// TestState tries one state by itself; EventRedrive goes on with an execution that has failed.
 package interp

@@ -13,6 +13,7 @@ import (
 func (x *stepper) complete(c Complete) {
 	x.settle()
 	x.s.Status = c.Status
+	x.s.Ended = x.ended()
 	x.s.Frames, x.s.Open, x.s.Deadline = nil, nil, 0
 	x.ready = nil
 	x.s.LastCommand++
@@ -52,8 +53,8 @@ func (x *stepper) overflow() {
 	x.complete(Complete{Status: StatusFailed, Error: d.Error, Cause: d.Cause})
 }
 
-// ended is called when a thread has run out of states.
-func (x *stepper) ended(f *frame, output *asl.Payload) {
+// threadEnded is called when a thread has run out of states.
+func (x *stepper) threadEnded(f *frame, output *asl.Payload) {
 	if f.Parent != 0 {
 		x.childEnded(f, output)
 		return
@@ -67,6 +68,10 @@ func (x *stepper) ended(f *frame, output *asl.Payload) {
 
 // failed is called when a thread ends with an error that nothing in it caught.
 func (x *stepper) failed(f *frame, e failure) {
+	if x.test != nil {
+		x.test.failed(e)
+		return
+	}
 	if f.Parent != 0 {
 		x.childFailed(f, e)
 		return

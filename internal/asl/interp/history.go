@@ -58,14 +58,14 @@ type ExecutionStartedDetails struct {
 	VersionArn   string      `json:"stateMachineVersionArn,omitempty"`
 }
 
-// OutputDetails belongs to ExecutionSucceeded and LambdaFunctionSucceeded.
+// OutputDetails belongs to ExecutionSucceeded, LambdaFunctionSucceeded and ActivitySucceeded.
 type OutputDetails struct {
 	Output        string      `json:"output"`
 	OutputDetails DataDetails `json:"outputDetails"`
 }
 
-// FailureDetails belongs to ExecutionFailed, ExecutionAborted, ExecutionTimedOut, LambdaFunctionFailed and
-// LambdaFunctionTimedOut.
+// FailureDetails belongs to ExecutionFailed, ExecutionAborted, ExecutionTimedOut, MapRunFailed, and to the Failed and
+// TimedOut events of Lambda functions and activities.
 type FailureDetails struct {
 	Error string `json:"error,omitempty"`
 	Cause string `json:"cause,omitempty"`
@@ -92,6 +92,44 @@ type MapStateStartedDetails struct {
 	Length int `json:"length"`
 }
 
+// MapRunStartedDetails belongs to MapRunStarted.
+type MapRunStartedDetails struct {
+	MapRunArn string `json:"mapRunArn"`
+}
+
+// MapRunRedrivenDetails belongs to MapRunRedriven.
+type MapRunRedrivenDetails struct {
+	MapRunArn    string `json:"mapRunArn"`
+	RedriveCount int64  `json:"redriveCount"`
+}
+
+// ExecutionRedrivenDetails belongs to ExecutionRedriven.
+type ExecutionRedrivenDetails struct {
+	RedriveCount int64 `json:"redriveCount"`
+}
+
+// EvaluationFailedDetails belongs to EvaluationFailed.
+type EvaluationFailedDetails struct {
+	Error    string `json:"error"`
+	Cause    string `json:"cause"`
+	Location string `json:"location"`
+	State    string `json:"state"`
+}
+
+// ActivityScheduledDetails belongs to ActivityScheduled.
+type ActivityScheduledDetails struct {
+	Resource           string      `json:"resource"`
+	Input              string      `json:"input"`
+	InputDetails       DataDetails `json:"inputDetails"`
+	TimeoutInSeconds   int64       `json:"timeoutInSeconds,omitempty"`
+	HeartbeatInSeconds int64       `json:"heartbeatInSeconds,omitempty"`
+}
+
+// ActivityStartedDetails belongs to ActivityStarted.
+type ActivityStartedDetails struct {
+	WorkerName string `json:"workerName,omitempty"`
+}
+
 // MapIterationDetails belongs to MapIterationStarted, MapIterationSucceeded, MapIterationFailed and MapIterationAborted.
 type MapIterationDetails struct {
 	Name  string `json:"name"`
@@ -104,6 +142,8 @@ type LambdaFunctionScheduledDetails struct {
 	Input            string      `json:"input"`
 	InputDetails     DataDetails `json:"inputDetails"`
 	TimeoutInSeconds int64       `json:"timeoutInSeconds,omitempty"`
+	// TaskCredentials is set when the state has Credentials.
+	TaskCredentials *TaskCredentials `json:"taskCredentials,omitempty"`
 }
 
 // TaskScheduledDetails belongs to TaskScheduled.
@@ -114,6 +154,13 @@ type TaskScheduledDetails struct {
 	Parameters         string `json:"parameters"`
 	TimeoutInSeconds   int64  `json:"timeoutInSeconds,omitempty"`
 	HeartbeatInSeconds int64  `json:"heartbeatInSeconds,omitempty"`
+	// TaskCredentials is set when the state has Credentials.
+	TaskCredentials *TaskCredentials `json:"taskCredentials,omitempty"`
+}
+
+// TaskCredentials is the role that a task runs with.
+type TaskCredentials struct {
+	RoleArn string `json:"roleArn"`
 }
 
 // TaskStartedDetails belongs to TaskStarted.
@@ -122,7 +169,7 @@ type TaskStartedDetails struct {
 	Resource     string `json:"resource"`
 }
 
-// TaskSucceededDetails belongs to TaskSucceeded.
+// TaskSucceededDetails belongs to TaskSucceeded and TaskSubmitted.
 type TaskSucceededDetails struct {
 	ResourceType  string      `json:"resourceType"`
 	Resource      string      `json:"resource"`
@@ -130,7 +177,7 @@ type TaskSucceededDetails struct {
 	OutputDetails DataDetails `json:"outputDetails"`
 }
 
-// TaskFailedDetails belongs to TaskFailed and TaskTimedOut.
+// TaskFailedDetails belongs to TaskFailed, TaskTimedOut and TaskSubmitFailed.
 type TaskFailedDetails struct {
 	ResourceType string `json:"resourceType"`
 	Resource     string `json:"resource"`

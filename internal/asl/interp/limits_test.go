@@ -2,6 +2,7 @@ package interp
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,68 @@ func TestPayloadLimit(t *testing.T) {
 	}
 	if p.complete.Status != StatusSucceeded {
 		t.Fatalf("%+v", p.complete)
+	}
+}
+
+// One Assign sets at most 256 KiB, in either language, and an execution holds at most 10 MiB of variables.
+func TestVariableLimits(t *testing.T) {
+	half := strings.Repeat("x", 150<<10)
+	for _, assign := range []string{`"Assign":{"a.$":"$","b.$":"$"}`, `"QueryLanguage":"JSONata","Assign":{"a":"{% $states.input %}","b":"{% $states.input %}"}`} {
+		m := machine(t, `{"StartAt":"A","States":{"A":{"Type":"Pass",`+assign+`,"End":true}}}`)
+		p := &pump{m: m, s: Start(m, options(`"`+half+`"`))}
+		if err := p.run(); err != nil || p.complete.Error != "States.Runtime" || !strings.Contains(p.complete.Cause, "The variable 'b' exceeds the maximum size") {
+			t.Fatalf("%v %+v", err, p.complete)
+		}
+	}
+	var states strings.Builder
+	for i := range 80 {
+		fmt.Fprintf(&states, `"S%d":{"Type":"Pass","Assign":{"v%d.$":"$"},"Next":"S%d"},`, i, i, i+1)
+	}
+	m := machine(t, `{"StartAt":"S0","States":{`+states.String()+`"S80":{"Type":"Succeed"}}}`)
+	p := &pump{m: m, s: Start(m, options(`"`+half+`"`))}
+	if err := p.run(); err != nil || !strings.Contains(p.complete.Cause, "The variable 'v68' exceeds the maximum size") {
+		t.Fatalf("%v %+v", err, p.complete)
+	}
+}
+
+// A Map run has at most 10,000 children at once, started a thousand a step.
+func TestMapRunConcurrency(t *testing.T) {
+	m := machine(t, `{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},
+		"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}}}}`)
+	s := Start(m, options("["+strings.Repeat("1,", 10_499)+"1]"))
+	out, err := Step(m, s, Event{Kind: EventStart, At: begin})
+	steps, children := 1, 0
+	var child int64
+	for {
+		if err != nil {
+			t.Fatal(err)
+		}
+		timer := int64(0)
+		started := 0
+		for _, c := range out.Commands {
+			switch {
+			case c.StartChild != nil:
+				started++
+				child = c.ID
+			case c.StartTimer != nil:
+				timer = c.ID
+			}
+		}
+		if children += started; started > 1000 {
+			t.Fatalf("a step started %d children", started)
+		}
+		if timer == 0 {
+			break
+		}
+		steps++
+		out, err = Step(m, s, Event{Kind: EventTimer, At: begin, Command: timer})
+	}
+	if children != 10_000 || steps != 10 {
+		t.Fatalf("%d children in %d steps", children, steps)
+	}
+	out, err = Step(m, s, Event{Kind: EventTaskSucceeded, At: begin, Command: child, Output: []byte("1")})
+	if err != nil || len(out.Commands) != 1 || out.Commands[0].StartChild.Index != 10_000 {
+		t.Fatal(err, out.Commands)
 	}
 }
 

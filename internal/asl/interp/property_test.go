@@ -42,9 +42,9 @@ func (a *author) workflow(depth int) string {
 }
 
 func (a *author) state(depth int, next string, later []string) string {
-	kinds := []string{"Pass", "Pass", "Task", "Task", "Wait", "Choice", "Fail"}
+	kinds := []string{"Pass", "Pass", "Task", "Task", "Wait", "Choice", "Fail", "Job", "Query", "QueryTask"}
 	if depth > 0 {
-		kinds = append(kinds, "Parallel", "Map", "Parallel", "Map")
+		kinds = append(kinds, "Parallel", "Map", "Parallel", "Map", "Distributed", "Distributed")
 	}
 	kind := rapid.SampledFrom(kinds).Draw(a.t, "type")
 	if len(later) == 0 && (kind == "Choice" || kind == "Fail") || kind == "Fail" && rapid.Bool().Draw(a.t, "no fail") {
@@ -61,6 +61,34 @@ func (a *author) state(depth int, next string, later []string) string {
 		return h
 	}
 	switch kind {
+	case "Job":
+		r := rapid.SampledFrom([]string{
+			"arn:aws:states:us-east-1:111111111111:activity:a", "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "arn:aws:states:::glue:startJobRun.sync",
+		}).Draw(a.t, "resource")
+		return `"Type":"Task","Resource":"` + r + `","Parameters":{"t.$":"$$.State.Name"},"TimeoutSeconds":4,"HeartbeatSeconds":2,"ResultPath":"$.r",` + next + handlers()
+	case "Query":
+		return `"Type":"Pass","QueryLanguage":"JSONata","Assign":{"v":"{% $uuid() & $string($random()) %}"},"Output":"{% $merge([$states.input, {'q': $states.context.State.Name, 'o': $v}]) %}",` + next
+	case "QueryTask":
+		h := ""
+		if len(later) > 0 {
+			h = `,"Catch":[{"ErrorEquals":["E2","States.QueryEvaluationError"],"Output":{"items":[1],"e":"{% $states.errorOutput.Error %}"},"Next":"` + later[0] + `"}]`
+		}
+		return `"Type":"Task","QueryLanguage":"JSONata","Resource":"arn:aws:lambda:us-east-1:111111111111:function:f","Arguments":{"n":"{% $count($states.input.items) %}"},` +
+			`"Output":"{% $merge([$states.input, {'r': $states.result}]) %}",` + next + h
+	case "Distributed":
+		reader, batcher := `"ItemsPath":"$.items",`, ""
+		if rapid.Bool().Draw(a.t, "reader") {
+			reader = `"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON"}},`
+		}
+		if rapid.Bool().Draw(a.t, "batcher") {
+			batcher = `"ItemBatcher":{"MaxItemsPerBatch":2,"MaxInputBytesPerBatch":60},`
+		}
+		if rapid.Bool().Draw(a.t, "writer") {
+			batcher += `"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"}},`
+		}
+		return `"Type":"Map",` + reader + batcher + `"MaxConcurrency":` + fmt.Sprint(rapid.IntRange(0, 2).Draw(a.t, "concurrency")) +
+			`,"ItemSelector":{"items.$":"$.items"},"ToleratedFailurePercentage":` + fmt.Sprint(rapid.IntRange(0, 100).Draw(a.t, "tolerated")) +
+			`,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},` + a.workflow(depth-1) + `},"ResultPath":"$.m",` + next + handlers()
 	case "Task":
 		return `"Type":"Task","Resource":"arn:aws:lambda:us-east-1:111111111111:function:f","TimeoutSeconds":3,"ResultPath":"$.r",` + next + handlers()
 	case "Wait":
@@ -101,13 +129,24 @@ func tasks(seed uint64) func(*InvokeTask) answer {
 	}
 }
 
+// everything is served to the tests' machines.
+var everything = asl.Options{Integration: func(string, string) bool { return true }}
+
+// pages answers ReadItems with five items on two pages.
+func pages(r *ReadItems) Event {
+	if r.Cursor == "" {
+		return Event{Kind: EventItemsRead, Output: json.RawMessage(`[1, {"a": 2}, "three"]`), Cursor: "more"}
+	}
+	return Event{Kind: EventItemsRead, Output: json.RawMessage(`[null,5]`)}
+}
+
 // TestProperties runs random workflows over random answers. Every execution ends with exactly one Complete and nothing
 // left open, its history has no gaps, a replay of its events gives the same history and state, and so does an execution
 // whose state is marshalled between all steps.
 func TestProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		definition := `{` + (&author{t: t}).workflow(2) + `}`
-		m, ds := asl.Parse([]byte(definition), asl.Options{})
+		m, ds := asl.Parse([]byte(definition), everything)
 		if m == nil { // states behind a Fail or a Choice may be out of reach
 			if !strings.Contains(asl.Summary(ds), "not reachable") {
 				t.Fatalf("%s\n%s", definition, asl.Summary(ds))
@@ -117,7 +156,7 @@ func TestProperties(t *testing.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
 		o := options(`{"items": [1,  "b", null]}`)
 		run := func(reload bool) *pump {
-			p := &pump{m: m, s: Start(m, o), tasks: tasks(seed), seed: seed, reload: reload}
+			p := &pump{m: m, s: Start(m, o), tasks: tasks(seed), seed: seed, reload: reload, read: pages, redrives: 2}
 			if err := p.run(); err != nil {
 				t.Fatalf("%s: %v", definition, err)
 			}
@@ -129,13 +168,13 @@ func TestProperties(t *testing.T) {
 		p := run(false)
 		same(t, "marshalled between the steps", p, run(true))
 
-		again := &pump{m: m, s: Start(m, o), tasks: tasks(seed)}
+		again := &pump{m: m, s: Start(m, o), tasks: tasks(seed), read: pages}
 		for _, ev := range p.events {
 			// What answers nothing changes nothing.
 			before, _ := json.Marshal(again.s)
 			stray := ev
 			stray.Command = 1 << 40
-			if stray.Kind != EventStart {
+			if stray.Kind != EventStart && stray.Kind != EventRedrive {
 				if _, err := Step(m, again.s, stray); !errors.Is(err, ErrStale) {
 					t.Fatalf("a stray answer gave %v", err)
 				}
@@ -173,11 +212,20 @@ func TestProperties(t *testing.T) {
 		if err != nil || len(half.s.Open) != 0 || half.s.Status != StatusAborted || out.Commands[len(out.Commands)-1].Complete == nil {
 			t.Fatalf("%v %+v", err, out.Commands)
 		}
+
+		// A redrive goes on from there to an end, with nothing left open.
+		on := &pump{m: m, s: half.s, tasks: tasks(seed), seed: seed, read: pages, reload: true, now: half.now}
+		if err := on.goOn(Event{Kind: EventRedrive, At: half.now, Seed: seed}); err != nil {
+			t.Fatalf("%s: redriven: %v", definition, err)
+		}
 	})
 }
 
 // replay applies an event without looking at what it cancels.
 func (p *pump) replay(ev Event) error {
+	if ev.Kind == EventRedrive {
+		p.complete = nil
+	}
 	out, err := Step(p.m, p.s, ev)
 	for _, c := range out.Commands {
 		if c.Complete != nil {
@@ -210,17 +258,20 @@ func FuzzStep(f *testing.F) {
 		threePass, mapOfPass,
 		`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:1:function:f","Retry":[{"ErrorEquals":["States.ALL"]}],"Next":"P"},
 		"P":{"Type":"Parallel","Branches":[{"StartAt":"W","States":{"W":{"Type":"Wait","SecondsPath":"$.n","End":true}}}],"End":true}}}`,
+		`{"QueryLanguage":"JSONata","StartAt":"M","States":{"M":{"Type":"Map","Items":"{% $states.input.n %}","ItemBatcher":{"MaxItemsPerBatch":2},"ToleratedFailureCount":"{% 1 %}",
+		"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},"StartAt":"A","States":{"A":{"Type":"Task",
+		"Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken","Arguments":{"FunctionName":"f","Payload":"{% $states.context.Task.Token %}"},"End":true}}},"End":true}}}`,
 	} {
 		f.Add([]byte(d), []byte(`{"n":[1,2,3]}`), uint64(7))
 	}
 	f.Fuzz(func(t *testing.T, definition, input []byte, seed uint64) {
-		m, _ := asl.Parse(definition, asl.Options{})
+		m, _ := asl.Parse(definition, everything)
 		if m == nil || !json.Valid(input) || len(input) > 1<<12 {
 			return
 		}
 		o := options(string(input))
 		o.HistoryLimit = 300
-		p := &pump{m: m, s: Start(m, o), tasks: tasks(seed), seed: seed}
+		p := &pump{m: m, s: Start(m, o), tasks: tasks(seed), seed: seed, read: pages, redrives: 1}
 		if err := p.run(); err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,10 @@ func (x *stepper) env(f *frame) *asl.Env {
 		asl.Env
 		scope
 	}{scope: scope{x: x, f: f}}
-	e.Input, e.Scope, e.Random = f.Input, &e.scope, &x.random
+	e.Input, e.Scope, e.Random, e.Now = f.Input, &e.scope, &x.random, x.now
+	if x.test != nil {
+		e.Trace = x.test.trace
+	}
 	return &e.Env
 }
 
@@ -43,6 +46,9 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 // https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
 func (s *scope) Context() any {
 	x, f, iteration := s.x, s.f, s.iteration
+	if x.test != nil && x.test.context != nil {
+		return x.test.context
+	}
 	o := &x.s.Options
 	execution := jsonvalue.NewObject(7)
 	execution.Set("Id", o.ExecutionARN)
@@ -50,7 +56,11 @@ func (s *scope) Context() any {
 	execution.Set("StartTime", o.StartTime.UTC().Format(timeFormat))
 	execution.Set("Name", o.ExecutionName)
 	execution.Set("RoleArn", o.RoleARN)
-	execution.Set("RedriveCount", jsonvalue.Int(o.RedriveCount))
+	if x.test == nil {
+		execution.Set("RedriveCount", jsonvalue.Int(o.RedriveCount))
+	} else if o.RoleARN == "" {
+		execution.Set("RoleArn", nil)
+	}
 	if !o.RedriveTime.IsZero() {
 		execution.Set("RedriveTime", o.RedriveTime.UTC().Format(timeFormat))
 	}
@@ -59,15 +69,23 @@ func (s *scope) Context() any {
 	machine.Set("Name", o.StateMachineName)
 	state := jsonvalue.NewObject(3)
 	state.Set("Name", f.StateName)
+	if x.test != nil {
+		state.Set("Name", "StateName") // as AWS shows it
+	}
 	state.Set("EnteredTime", f.Entered.UTC().Format(timeFormat))
 	switch f.state.Type {
 	case asl.TypeTask, asl.TypeParallel, asl.TypeMap:
 		state.Set("RetryCount", jsonvalue.Int(f.Retries))
 	}
-	c := jsonvalue.NewObject(4)
+	c := jsonvalue.NewObject(5)
 	c.Set("Execution", execution)
 	c.Set("StateMachine", machine)
 	c.Set("State", state)
+	if f.Task != nil && f.state.Task != nil && f.state.Task.Pattern == asl.PatternToken {
+		task := jsonvalue.NewObject(1)
+		task.Set("Token", f.Task.Token)
+		c.Set("Task", task)
+	}
 	if iteration == nil {
 		iteration = f
 	}
@@ -75,9 +93,12 @@ func (s *scope) Context() any {
 		iteration = x.s.Frames[iteration.Parent]
 	}
 	if iteration != nil {
-		item := jsonvalue.NewObject(2)
+		item := jsonvalue.NewObject(3)
 		item.Set("Index", jsonvalue.Int(int64(iteration.Index)))
-		item.Set("Value", iteration.Item.Value())
+		if iteration.Item.Key != nil {
+			item.Set("Key", *iteration.Item.Key)
+		}
+		item.Set("Value", iteration.Item.Value.Value())
 		m := jsonvalue.NewObject(1)
 		m.Set("Item", item)
 		c.Set("Map", m)

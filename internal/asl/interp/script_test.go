@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/tealdeploy/teal/internal/asl"
 )
+
+var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata give into the scripts")
 
@@ -34,6 +37,13 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts in testdata gi
 //	fail N ERROR CAUSE      lets command N fail
 //	tick DURATION           lets time pass and fires the timers that fall due
 //	stop ERROR CAUSE        stops the execution
+//	started N WORKER        a worker has fetched the activity's task N
+//	beat N                  a heartbeat for N
+//	submitted N JSON        the request of command N was accepted
+//	refused N ERROR CAUSE   the request of command N was not accepted
+//	items N CURSOR JSON     answers command N with a page of items; the cursor is - after the last one
+//	limits N JSON           changes the limits of the Map run that command N has started
+//	redrive                 goes on after the execution has ended
 //
 // The output of a step shows the history (id, previous id, type, details) and, after arrows, the commands.
 func TestScripts(t *testing.T) {
@@ -78,6 +88,8 @@ type script struct {
 	s      *State
 	now    time.Time
 	timers map[int64]time.Time
+	// tokenText matches the tokens of this execution, which are long.
+	tokenText *regexp.Regexp
 }
 
 func (p *script) run(block string) string {
@@ -96,7 +108,7 @@ func (p *script) run(block string) string {
 	id, _ := strconv.ParseInt(arg(1), 10, 64)
 	switch words[0] {
 	case "machine":
-		m, ds := asl.Parse([]byte(strings.Join(lines[1:], "\n")), asl.Options{})
+		m, ds := asl.Parse([]byte(strings.Join(lines[1:], "\n")), asl.Options{Integration: func(string, string) bool { return true }})
 		p.m, p.s = m, nil
 		if m == nil {
 			return asl.Summary(ds)
@@ -105,6 +117,7 @@ func (p *script) run(block string) string {
 	case "start":
 		p.now, p.timers = begin, map[int64]time.Time{}
 		p.s = Start(p.m, options(rest(1)))
+		p.tokenText = regexp.MustCompile(`[A-Za-z0-9+/]{100,}=*`)
 		return p.step(Event{Kind: EventStart})
 	case "reply":
 		return p.step(Event{Kind: EventTaskSucceeded, Command: id, Output: json.RawMessage(rest(2))})
@@ -112,6 +125,24 @@ func (p *script) run(block string) string {
 		return p.step(Event{Kind: EventTaskFailed, Command: id, Error: arg(2), Cause: rest(3)})
 	case "timer":
 		return p.step(Event{Kind: EventTimer, Command: id})
+	case "started":
+		return p.step(Event{Kind: EventActivityStarted, Command: id, Worker: arg(2)})
+	case "beat":
+		return p.step(Event{Kind: EventHeartbeat, Command: id})
+	case "submitted":
+		return p.step(Event{Kind: EventTaskSubmitted, Command: id, Output: json.RawMessage(rest(2))})
+	case "refused":
+		return p.step(Event{Kind: EventSubmitFailed, Command: id, Error: arg(2), Cause: rest(3)})
+	case "items":
+		return p.step(Event{Kind: EventItemsRead, Command: id, Cursor: strings.Trim(arg(2), "-"), Output: json.RawMessage(rest(3))})
+	case "limits":
+		l := &MapRunLimits{}
+		if err := json.Unmarshal([]byte(rest(2)), l); err != nil {
+			return err.Error()
+		}
+		return p.step(Event{Kind: EventMapRunUpdated, Command: id, Limits: l})
+	case "redrive":
+		return p.step(Event{Kind: EventRedrive})
 	case "stop":
 		return p.step(Event{Kind: EventStop, Error: arg(1), Cause: rest(2)})
 	case "tick":
@@ -122,6 +153,23 @@ func (p *script) run(block string) string {
 		return p.tick(p.now.Add(d))
 	}
 	return "unknown command " + words[0]
+}
+
+// token shows what a task's token says.
+func (p *script) token(token string) string {
+	if token == "" {
+		return ""
+	}
+	execution, command, ok := ParseToken(p.s.Options.TokenKey, token)
+	return fmt.Sprintf(" token for %s command %d %v", execution, command, ok)
+}
+
+func plainJSON(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
 }
 
 // tick fires all timers that are due until then, in order.
@@ -170,7 +218,9 @@ func (p *script) step(ev Event) string {
 		return err.Error()
 	}
 	p.s = s
-	delete(p.timers, ev.Command)
+	if _, open := s.Open[ev.Command]; !open {
+		delete(p.timers, ev.Command)
+	}
 	var lines []string
 	for _, e := range out.History {
 		line := fmt.Sprintf("%d %d %s", e.ID, e.PreviousID, e.Type)
@@ -192,6 +242,20 @@ func (p *script) step(ev Event) string {
 		switch {
 		case c.InvokeTask != nil:
 			line += fmt.Sprintf("InvokeTask %s %s %s", c.InvokeTask.State, c.InvokeTask.Resource, c.InvokeTask.Input)
+			line += p.token(c.InvokeTask.Token)
+		case c.ScheduleActivity != nil:
+			line += fmt.Sprintf("ScheduleActivity %s %s %s", c.ScheduleActivity.State, c.ScheduleActivity.Activity, c.ScheduleActivity.Input)
+			line += p.token(c.ScheduleActivity.Token)
+		case c.StartMapRun != nil:
+			line += "StartMapRun " + plainJSON(c.StartMapRun)
+		case c.ReadItems != nil:
+			line += "ReadItems " + plainJSON(c.ReadItems)
+		case c.StartChild != nil:
+			line += "StartChild " + plainJSON(c.StartChild)
+		case c.WriteResults != nil:
+			line += "WriteResults " + plainJSON(c.WriteResults)
+		case c.FinishMapRun != nil:
+			line += "FinishMapRun " + plainJSON(c.FinishMapRun)
 		case c.StartTimer != nil:
 			line += fmt.Sprintf("StartTimer in %s", c.StartTimer.Due.Sub(p.now))
 			p.timers[c.ID] = c.StartTimer.Due
@@ -209,5 +273,9 @@ func (p *script) step(ev Event) string {
 	if lines == nil {
 		return "nothing"
 	}
-	return strings.Join(lines, "\n")
+	text := strings.Join(lines, "\n")
+	if p.tokenText != nil {
+		text = p.tokenText.ReplaceAllString(text, "TOKEN")
+	}
+	return uuids.ReplaceAllString(text, "UUID")
 }

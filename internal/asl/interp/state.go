@@ -29,6 +29,8 @@ type StartOptions struct {
 	// HistoryLimit is the number of history events at which the execution fails: 0 means AWS's 25,000, below 0 none, as for
 	// Express workflows.
 	HistoryLimit int64 `json:"historyLimit,omitempty"`
+	// TokenKey is the secret that task tokens are made with. It must be the same for ParseToken.
+	TokenKey string `json:"tokenKey,omitempty"`
 }
 
 // historyLimit is the most events that a Standard execution's history has.
@@ -48,10 +50,14 @@ type State struct {
 	LastEvent   int64 `json:"lastEvent"`
 	LastCommand int64 `json:"lastCommand"`
 	LastFrame   int64 `json:"lastFrame"`
+	// Stored is the size of all variables of the frames, in bytes.
+	Stored int `json:"stored,omitempty"`
 	// Deadline is the timer of the machine's TimeoutSeconds; 0 for none.
 	Deadline int64            `json:"deadline,omitempty"`
 	Open     map[int64]open   `json:"open,omitempty"`   // commands that wait for an answer
 	Frames   map[int64]*frame `json:"frames,omitempty"` // by ID; 1 is the root
+	// Ended are the frames as they were when the execution failed, timed out or was stopped: a redrive goes on from them.
+	Ended map[int64]*frame `json:"ended,omitempty"`
 
 	machine *asl.StateMachine // that the frames' states were looked up in
 }
@@ -60,6 +66,7 @@ type State struct {
 type open struct {
 	Frame int64   `json:"f"` // 0 for the deadline
 	Use   openUse `json:"u"`
+	Child int     `json:"i,omitempty"` // the index of a child of a Map run
 }
 
 type openUse string
@@ -67,6 +74,11 @@ type openUse string
 const (
 	useTask     openUse = "task"
 	useTimeout  openUse = "timeout"  // of a task
+	useBeat     openUse = "beat"     // of a task: its heartbeat
+	useRun      openUse = "run"      // a Map run
+	useRead     openUse = "read"     // the items of a Map run
+	useChild    openUse = "child"    // a child execution of a Map run
+	useWrite    openUse = "write"    // the results of a Map run
 	useWait     openUse = "wait"     // of a Wait state
 	useRetry    openUse = "retry"    // before the next attempt
 	useContinue openUse = "continue" // a step that grew too long goes on
@@ -83,29 +95,51 @@ type frame struct {
 	Input     *asl.Payload `json:"input"` // of the state
 	Entered   time.Time    `json:"entered,omitzero"`
 	EnteredID int64        `json:"enteredId,omitempty"` // of the StateEntered event; 0 before
+	Before    int64        `json:"before,omitempty"`    // the event that the StateEntered event follows
 	Previous  int64        `json:"previous"`            // the last event of this thread
 	Attempts  []int64      `json:"attempts,omitempty"`  // per retrier
 	Retries   int64        `json:"retries,omitempty"`
 	// Variables are those assigned in this thread, by name.
 	Variables map[string]*asl.Payload `json:"variables,omitempty"`
+	Stored    int                     `json:"stored,omitempty"` // their size in bytes
 	// Commands are the frame's open commands, in the order in which they were given.
 	Commands []int64 `json:"commands,omitempty"`
-	Timeout  int64   `json:"timeout,omitempty"` // seconds, of the task under way
+	// Task is what is known of the task under way.
+	Task *attempt `json:"task,omitempty"`
 	// Item is what an iteration works on, for the context object.
-	Item *asl.Payload `json:"item,omitempty"`
+	Item *item `json:"item,omitempty"`
 	// Fork is set while the state is a Parallel or a Map whose children run.
 	Fork *fork `json:"fork,omitempty"`
 
 	state *asl.State
 }
 
+// attempt is one attempt of a task under way.
+type attempt struct {
+	Token     string    `json:"token,omitempty"`
+	Started   bool      `json:"started,omitempty"`   // a worker has fetched it
+	Submitted bool      `json:"submitted,omitempty"` // the request was accepted
+	Heartbeat int64     `json:"heartbeat,omitempty"` // seconds; 0 for none
+	Beat      time.Time `json:"beat,omitzero"`       // when the heartbeat last began
+	Early     *Event    `json:"early,omitempty"`     // an outcome that came before the request was accepted
+}
+
+// item is an item of a Map state.
+type item struct {
+	Value *asl.Payload `json:"v"`
+	Key   *string      `json:"k,omitempty"` // the member's name, when the items are the members of an object
+	Input *asl.Payload `json:"i,omitempty"` // the child's input, made while a batch was filled
+}
+
 // fork is a Parallel or Map state under way.
 type fork struct {
-	Items   []*asl.Payload `json:"items,omitempty"` // Map
-	Input   *asl.Payload   `json:"input"`           // the effective input
-	Results []*asl.Payload `json:"results"`         // nil until a child has ended
-	Next    int            `json:"next"`            // the first child that has not been started
-	Running map[int]int64  `json:"running"`         // frame by index
+	Items   []*item        `json:"items,omitempty"`   // Map: those not begun; distributed: only those not begun, in order
+	Input   *asl.Payload   `json:"input"`             // the effective input
+	Results []*asl.Payload `json:"results,omitempty"` // nil until a child has ended
+	Next    int            `json:"next"`              // the first child that has not been started
+	Width   int            `json:"width,omitempty"`   // inline Map: how many iterations may run at once
+	Running map[int]int64  `json:"running"`           // frame by index; distributed: the StartChild command
+	Run     *run           `json:"run,omitempty"`     // distributed
 }
 
 // Start makes the state of an execution that has not begun: Step with EventStart runs it. It does not check o.Input; use

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tealdeploy/teal/internal/asl"
+	"github.com/tealdeploy/teal/internal/jsonpath/jsonvalue"
 )
 
 // maxStates bounds how many states one step runs before it asks for a timer that is due at once, so that a loop of Pass
@@ -31,6 +33,8 @@ func Step(m *asl.StateMachine, s *State, ev Event) (Output, error) {
 		x.start()
 	case EventStop:
 		x.end(StatusAborted, "ExecutionAborted", "executionAbortedEventDetails", ev.Error, ev.Cause)
+	case EventRedrive:
+		x.redrive()
 	default:
 		x.answer(target, ev)
 	}
@@ -57,7 +61,10 @@ func check(m *asl.StateMachine, s *State, ev Event) (open, error) {
 			return open{}, ErrStale
 		}
 		return open{}, nil
-	case EventTaskSucceeded, EventTaskFailed, EventTimer:
+	case EventRedrive:
+		return open{}, Redrivable(m, s)
+	case EventTaskSucceeded, EventTaskFailed, EventTimer, EventTaskSubmitted, EventSubmitFailed, EventActivityStarted,
+		EventHeartbeat, EventItemsRead, EventMapRunUpdated:
 	default:
 		return open{}, fmt.Errorf("interp: unknown event %q", ev.Kind)
 	}
@@ -65,30 +72,93 @@ func check(m *asl.StateMachine, s *State, ev Event) (open, error) {
 	if !ok || s.Status != StatusRunning {
 		return open{}, ErrStale
 	}
-	if (o.Use == useTask) == (ev.Kind == EventTimer) {
-		return open{}, fmt.Errorf("interp: event %q does not answer command %d", ev.Kind, ev.Command)
-	}
-	if f := s.Frames[o.Frame]; o.Use != useDeadline && (f == nil || o.Use == useTask && f.state.Task == nil) {
+	f := s.Frames[o.Frame]
+	if o.Use != useDeadline && (f == nil || !f.takes(o.Use)) {
 		return open{}, fmt.Errorf("interp: command %d belongs to no state of the definition that takes its answer", ev.Command)
 	}
-	if ev.Kind == EventTaskSucceeded && len(ev.Output) <= asl.MaxPayload && !json.Valid(ev.Output) {
-		return open{}, fmt.Errorf("interp: the answer to command %d is no JSON", ev.Command)
+	if ok, err := o.Use.answeredBy(f, ev.Kind); err != nil || !ok {
+		return open{}, cmp.Or(err, fmt.Errorf("interp: event %q does not answer command %d", ev.Kind, ev.Command))
+	}
+	switch ev.Kind {
+	case EventTaskSucceeded, EventTaskSubmitted:
+		if len(ev.Output) <= asl.MaxPayload && !json.Valid(ev.Output) {
+			return open{}, fmt.Errorf("interp: the answer to command %d is no JSON", ev.Command)
+		}
+	case EventItemsRead:
+		if v, err := jsonvalue.Parse(ev.Output); err != nil {
+			return open{}, fmt.Errorf("interp: the items of command %d are no JSON", ev.Command)
+		} else if _, ok := v.([]any); !ok {
+			return open{}, fmt.Errorf("interp: the items of command %d are no array", ev.Command)
+		}
+	case EventMapRunUpdated:
+		if ev.Limits == nil {
+			return open{}, errors.New("interp: an update of a Map run without limits")
+		}
 	}
 	return o, nil
 }
 
+// takes reports whether the frame is in a state to which a command of this use can belong.
+func (f *frame) takes(u openUse) bool {
+	switch u {
+	case useTask, useTimeout, useBeat:
+		return f.state.Task != nil && f.Task != nil
+	case useRun, useRead, useChild, useWrite:
+		return f.Fork != nil && f.Fork.Run != nil
+	}
+	return true
+}
+
+// answeredBy reports whether a command of this use takes such an event. The error is ErrStale for what was told before.
+func (u openUse) answeredBy(f *frame, k EventKind) (bool, error) {
+	switch u {
+	case useTask:
+		t := f.state.Task
+		switch k {
+		case EventTaskSucceeded, EventTaskFailed:
+			if f.Task.Early != nil {
+				return false, ErrStale
+			}
+			return true, nil
+		case EventHeartbeat:
+			return t.HasToken(), nil
+		case EventActivityStarted:
+			if f.Task.Started {
+				return false, ErrStale
+			}
+			return t.Kind == asl.TaskActivity, nil
+		case EventTaskSubmitted, EventSubmitFailed:
+			if f.Task.Submitted {
+				return false, ErrStale
+			}
+			return t.Pattern != asl.PatternRequest, nil
+		}
+		return false, nil
+	case useRun:
+		return k == EventMapRunUpdated, nil
+	case useRead:
+		return k == EventItemsRead || k == EventTaskFailed, nil
+	case useChild, useWrite:
+		return k == EventTaskSucceeded || k == EventTaskFailed, nil
+	}
+	return k == EventTimer, nil
+}
+
 // stepper is one step under way.
 type stepper struct {
-	m      *asl.StateMachine
-	s      *State
-	now    time.Time
-	random asl.Random
-	out    Output
-	ready  []*frame // frames that can run, first in first out
-	budget int      // states that this step may still run
-	given  int64    // the last command of the steps before
-	full   bool     // the history has reached its limit
-	fullAt int64    // the event after which it did
+	m        *asl.StateMachine
+	s        *State
+	now      time.Time
+	random   asl.Random
+	out      Output
+	ready    []*frame // frames that can run, first in first out
+	budget   int      // states that this step may still run
+	given    int64    // the last command of the steps before
+	answered open     // what the event answers
+	lost     []*frame // removed by the failure that is on its way up, with what they need for a redrive
+	test     *test    // set while TestState tries a state
+	full     bool     // the history has reached its limit
+	fullAt   int64    // the event after which it did
 }
 
 func (x *stepper) start() {
@@ -100,11 +170,16 @@ func (x *stepper) start() {
 	x.record(0, "ExecutionStarted", "executionStartedEventDetails", &ExecutionStartedDetails{
 		Input: s.Input.Text(), RoleArn: o.RoleARN, AliasArn: o.AliasARN, VersionArn: o.VersionARN,
 	})
-	if x.m.TimeoutSeconds > 0 {
-		s.Deadline = x.timer(nil, useDeadline, x.now.Add(time.Duration(x.m.TimeoutSeconds)*time.Second))
-	}
+	x.deadline()
 	root := x.frame(nil, 0, x.m.Workflow, s.Input)
 	x.ready = append(x.ready, root)
+}
+
+// deadline starts the timer of the machine's TimeoutSeconds.
+func (x *stepper) deadline() {
+	if x.m.TimeoutSeconds > 0 {
+		x.s.Deadline = x.timer(nil, useDeadline, x.now.Add(time.Duration(x.m.TimeoutSeconds)*time.Second))
+	}
 }
 
 // frame makes a thread that is about to enter the first state of w.
@@ -118,25 +193,64 @@ func (x *stepper) frame(parent *frame, i int, w *asl.Workflow, input *asl.Payloa
 	return f
 }
 
+// remove takes a frame out of the execution.
+func (x *stepper) remove(f *frame) {
+	delete(x.s.Frames, f.ID)
+	x.s.Stored -= f.Stored
+}
+
 func (x *stepper) answer(o open, ev Event) {
+	x.answered = o
+	f := x.s.Frames[o.Frame]
+	switch ev.Kind {
+	case EventHeartbeat:
+		f.Task.Beat = x.now
+		return
+	case EventActivityStarted:
+		x.activityStarted(f, ev)
+		return
+	case EventTaskSubmitted:
+		x.submitted(f, ev)
+		return
+	case EventMapRunUpdated:
+		x.runUpdated(f, ev.Limits)
+		return
+	case EventTaskSucceeded, EventTaskFailed:
+		if o.Use == useTask && f.state.Task.Pattern != asl.PatternRequest && !f.Task.Submitted {
+			f.Task.Early = &ev
+			return
+		}
+	}
 	delete(x.s.Open, ev.Command)
 	if o.Use == useDeadline {
 		x.s.Deadline = 0
 		x.end(StatusTimedOut, "ExecutionTimedOut", "executionTimedOutEventDetails", asl.ErrTimeout, "")
 		return
 	}
-	f := x.s.Frames[o.Frame]
 	f.forget(ev.Command)
 	switch o.Use {
 	case useTask:
 		x.taskAnswered(f, ev)
 	case useTimeout:
-		x.taskTimedOut(f)
+		x.taskTimedOut(f, asl.ErrTimeout)
+	case useBeat:
+		x.beatDue(f)
+	case useRead:
+		x.itemsRead(f, ev)
+	case useChild:
+		x.childAnswered(f, ev)
+	case useWrite:
+		x.resultsWritten(f, ev)
 	case useWait:
 		x.succeed(f, nil)
 	case useRetry:
 		x.attempt(f)
 	case useContinue:
+		if f.Fork != nil && f.Fork.Run != nil {
+			f.Fork.Run.Paused = false
+			x.startChildren(f)
+			return
+		}
 		x.ready = append(x.ready, f)
 	}
 }

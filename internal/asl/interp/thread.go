@@ -15,6 +15,10 @@ type failure struct {
 	name, cause string
 	final       bool // no retrier and no catcher gets to see it
 	task        bool // a task's own error: its event is in the history
+	// field is where the JSONata expression stands that could not be evaluated; empty for other errors.
+	field   string
+	follows bool // EvaluationFailed follows the StateEntered event
+	began   bool // a Map state's error that comes before its MapStateStarted, and yet makes it fail visibly
 }
 
 // runtime makes a failure of an error that the evaluation of a state gave; AWS puts the state's name before its cause.
@@ -27,6 +31,7 @@ func (f *frame) runtime(err error) failure {
 		name:  e.Name,
 		cause: fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s", f.StateName, f.EnteredID, e.Cause),
 		final: e.Name == asl.ErrRuntime,
+		field: e.Field, follows: e.Follows,
 	}
 }
 
@@ -53,7 +58,7 @@ func init() {
 func (x *stepper) enter(f *frame) {
 	s := f.state
 	if f.EnteredID == 0 {
-		f.Entered, f.Attempts, f.Retries = x.now, nil, 0
+		f.Entered, f.Attempts, f.Retries, f.Before = x.now, nil, 0, f.Previous
 		f.EnteredID = x.follow(f, entered[s.Type], "stateEnteredEventDetails", &StateEnteredDetails{
 			Name: s.Name, Input: f.Input.Text(),
 		})
@@ -65,9 +70,15 @@ func (x *stepper) enter(f *frame) {
 func (x *stepper) attempt(f *frame) {
 	s := f.state
 	env := x.env(f)
-	if s.Type == asl.TypeFail {
+	switch s.Type {
+	case asl.TypeFail:
 		x.fail(f, env)
 		return
+	case asl.TypeTask:
+		f.Task = &attempt{}
+		if s.Task.HasToken() {
+			f.Task.Token = x.token()
+		}
 	}
 	in, err := s.Data.Arguments(env)
 	if err != nil {
@@ -135,31 +146,40 @@ func (x *stepper) leave(f *frame, next *asl.State, out *asl.Payload, assigned []
 			return
 		}
 	}
+	if x.test != nil {
+		x.test.left(next, out)
+		return
+	}
 	x.follow(f, exited[f.state.Type], "stateExitedEventDetails", d)
-	f.Fork, f.Timeout = nil, 0
+	f.Fork, f.Task, x.lost = nil, nil, nil
 	if next == nil {
-		x.ended(f, out)
+		x.threadEnded(f, out)
 		return
 	}
 	f.state, f.StateName, f.Input, f.EnteredID = next, next.Name, out, 0
 	x.ready = append(x.ready, f)
 }
 
-// The limits of workflow variables, in bytes.
+// The limits of workflow variables, in bytes: of what one Assign sets, and of all that an execution holds.
 //
 // https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
 const (
-	maxVariable  = 256 * 1024
-	maxVariables = 10 * 1024 * 1024
+	maxAssigned = 256 * 1024
+	maxStored   = 10 * 1024 * 1024
 )
 
 // assign sets variables of the frame's scope; all take effect together.
 func (x *stepper) assign(f *frame, assigned []asl.Variable, d *StateExitedDetails) (failure, bool) {
-	total := 0
+	total, grown := 0, 0
 	d.AssignedVariables = make(map[string]string, len(assigned))
 	for _, v := range assigned {
 		text := jsonvalue.Marshal(v.Value)
-		if total += len(text); len(text) > maxVariable || total > maxVariables {
+		total += len(text)
+		grown += len(text)
+		if old := f.Variables[v.Name]; old != nil {
+			grown -= len(old.Text())
+		}
+		if total > maxAssigned || x.s.Stored+grown > maxStored {
 			return f.runtime(&asl.Error{Name: asl.ErrRuntime, Cause: "The variable '" + v.Name + "' exceeds the maximum size of variables."}), false
 		}
 		d.AssignedVariables[v.Name] = string(text)
@@ -171,12 +191,16 @@ func (x *stepper) assign(f *frame, assigned []asl.Variable, d *StateExitedDetail
 	for _, v := range assigned {
 		f.Variables[v.Name] = asl.PayloadOf(v.Value)
 	}
+	f.Stored += grown
+	x.s.Stored += grown
 	return failure{}, true
 }
 
 // handle deals with an error of the state: it is retried, caught, or ends the thread.
 func (x *stepper) handle(f *frame, e failure) {
+	x.evaluationFailed(f, e)
 	if !e.final && x.retry(f, e) {
+		x.lost = nil
 		return
 	}
 	switch f.state.Type {
@@ -185,11 +209,10 @@ func (x *stepper) handle(f *frame, e failure) {
 			x.follow(f, "ParallelStateFailed", "", nil)
 		}
 	case asl.TypeMap:
-		if f.Fork != nil {
+		if f.Fork != nil || e.began {
 			x.follow(f, "MapStateFailed", "", nil)
 		}
 	}
-	f.Fork = nil
 	if !e.final && x.catch(f, e) {
 		return
 	}
@@ -197,6 +220,20 @@ func (x *stepper) handle(f *frame, e failure) {
 		x.record(f.Previous, "TaskStateAborted", "", nil)
 	}
 	x.failed(f, e)
+}
+
+// evaluationFailed records that an expression of the state could not be evaluated. AWS links it to the event before
+// StateEntered as long as nothing else has happened in the state.
+func (x *stepper) evaluationFailed(f *frame, e failure) {
+	if e.field == "" {
+		return
+	}
+	if f.Previous == f.EnteredID && !e.follows {
+		f.Previous = f.Before
+	}
+	x.follow(f, "EvaluationFailed", "evaluationFailedEventDetails", &EvaluationFailedDetails{
+		Error: e.name, Cause: e.cause, Location: e.field, State: f.StateName,
+	})
 }
 
 // retry starts the pause before another attempt, when a retrier stands for the error and has attempts left.
@@ -210,6 +247,9 @@ func (x *stepper) retry(f *frame, e failure) bool {
 		}
 		if f.Attempts == nil {
 			f.Attempts = make([]int64, len(f.state.Retry))
+		}
+		if x.test != nil {
+			return x.test.retried(f, i, e, &x.random)
 		}
 		done := f.Attempts[i]
 		if done >= r.MaxAttempts {
@@ -247,12 +287,17 @@ func (x *stepper) catch(f *frame, e failure) bool {
 		if !asl.Matches(c.ErrorEquals, e.name) {
 			continue
 		}
+		if x.test != nil {
+			x.test.caught(i, e)
+		}
 		o := jsonvalue.NewObject(2)
 		o.Set("Error", e.name)
 		o.Set("Cause", e.cause)
 		out, assigned, err := c.Data.Output(x.env(f), asl.PayloadOf(o))
 		if err != nil {
-			x.failed(f, f.runtime(err))
+			e := f.runtime(err)
+			x.evaluationFailed(f, e)
+			x.failed(f, e)
 			return true
 		}
 		if len(out.Text()) > asl.MaxPayload {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,21 +16,36 @@ import (
 	"github.com/tealdeploy/teal/internal/store/sqlite"
 )
 
-// BenchmarkExecutions runs executions of three states to their ends with 64 callers at once, every step durable on
-// SQLite. Of tasks, each is a commit of its own, and the function answers at once.
+// BenchmarkExecutions runs executions to their ends, every step durable on SQLite, with one caller or 64 at once. Of
+// tasks, each is a commit of its own, and the function answers at once.
 func BenchmarkExecutions(b *testing.B) {
 	task := `{"Type":"Task","Resource":"` + fn + `f",`
-	for _, c := range []struct{ name, definition string }{
-		{"three Pass", machineOf(`"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","End":true}`)},
-		{"three Task", machineOf(`"A":` + task + `"Next":"B"},"B":` + task + `"Next":"C"},"C":` + task + `"End":true}`)},
+	wait := `{"Type":"Wait","Seconds":1,`
+	for _, c := range []struct {
+		name, definition string
+		transitions      int
+		linger           time.Duration
+	}{
+		{"three Pass", machineOf(`"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","End":true}`), 3, linger},
+		{"three Task", machineOf(`"A":` + task + `"Next":"B"},"B":` + task + `"Next":"C"},"C":` + task + `"End":true}`), 3, linger},
+		{"Map of 10 Pass", machineOf(`"A":{"Type":"Map","ItemsPath":"$.items","End":true,"ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Pass","End":true}}}}`), 11, linger},
+		{"Map of 10 Task", machineOf(`"A":{"Type":"Map","ItemsPath":"$.items","End":true,"ItemProcessor":{"StartAt":"I","States":{"I":` + task + `"End":true}}}}`), 11, linger},
+		{"three Wait", machineOf(`"A":` + wait + `"Next":"B"},"B":` + wait + `"Next":"C"},"C":` + wait + `"End":true}`), 3, linger},
+		{"three Wait out of memory", machineOf(`"A":` + wait + `"Next":"B"},"B":` + wait + `"Next":"C"},"C":` + wait + `"End":true}`), 3, 0},
 	} {
 		for _, callers := range []int{1, 64} {
-			b.Run(fmt.Sprintf("%s/callers=%d", c.name, callers), func(b *testing.B) { benchmark(b, c.definition, callers) })
+			if callers == 1 && strings.Contains(c.name, "Wait") {
+				continue // it takes what it waits for
+			}
+			b.Run(fmt.Sprintf("%s/callers=%d", c.name, callers), func(b *testing.B) {
+				benchmark(b, c.definition, callers, c.linger)
+				b.ReportMetric(float64(c.transitions)*float64(b.N)/b.Elapsed().Seconds(), "transitions/s")
+			})
 		}
 	}
 }
 
-func benchmark(b *testing.B, definition string, callers int) {
+func benchmark(b *testing.B, definition string, callers int, linger time.Duration) {
 	db, err := sqlite.Open(filepath.Join(b.TempDir(), "teal.db"))
 	if err != nil {
 		b.Fatal(err)
@@ -40,11 +55,12 @@ func benchmark(b *testing.B, definition string, callers int) {
 		return &lambda.InvokeOutput{Payload: in.Payload}, nil
 	})
 	done := make(chan struct{}, b.N+1)
-	s, err := New(Config{Store: db, Invoker: invoke, Meter: ends(done)})
+	s, err := New(Config{Store: db, Invoker: invoke, Meter: endings(done)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = s.Close() })
+	s.engine.linger.Store(int64(linger))
 	m := create(b, s, "m", definition, false)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -54,7 +70,7 @@ func benchmark(b *testing.B, definition string, callers int) {
 	for range callers {
 		wg.Go(func() {
 			for range work {
-				if _, err := s.StartExecution(b.Context(), &sfn.StartExecutionInput{StateMachineArn: &m, Input: aws.String(`{"order":12345}`)}); err != nil {
+				if _, err := s.StartExecution(b.Context(), &sfn.StartExecutionInput{StateMachineArn: &m, Input: aws.String(`{"order":12345,"items":[1,2,3,4,5,6,7,8,9,10]}`)}); err != nil {
 					b.Error(err)
 				}
 				if callers == 1 {
@@ -76,10 +92,10 @@ func benchmark(b *testing.B, definition string, callers int) {
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "executions/s")
 }
 
-// ends is a Meter that tells of every execution that has succeeded.
-type ends chan struct{}
+// endings is a Meter that tells of every execution that has succeeded.
+type endings chan struct{}
 
-func (e ends) Series(_, metric, _ string, _ ...string) func(float64) {
+func (e endings) Series(_, metric, _ string, _ ...string) func(float64) {
 	if metric != "ExecutionsSucceeded" {
 		return func(float64) {}
 	}
@@ -117,73 +133,4 @@ func BenchmarkResolve(b *testing.B) {
 	})
 	close(stop)
 	wg.Wait()
-}
-
-// BenchmarkWaiting starts executions that wait, tells the memory that each holds, and how long taking all of them over
-// takes at the next start. The number of operations is the number of executions.
-func BenchmarkWaiting(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "teal.db")
-	db, err := sqlite.Open(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := New(Config{Store: db, Invoker: echo})
-	if err != nil {
-		b.Fatal(err)
-	}
-	m := create(b, s, "m", machineOf(`"A":{"Type":"Wait","Seconds":86400,"End":true}`), false)
-	before := heapBytes()
-	var wg sync.WaitGroup
-	work := make(chan struct{})
-	for range 64 {
-		wg.Go(func() {
-			for range work {
-				if _, err := s.StartExecution(b.Context(), &sfn.StartExecutionInput{StateMachineArn: &m, Input: aws.String(`{"order":12345}`)}); err != nil {
-					b.Error(err)
-				}
-			}
-		})
-	}
-	for range b.N {
-		work <- struct{}{}
-	}
-	close(work)
-	wg.Wait()
-	each := (heapBytes() - before) / float64(b.N)
-	if err := s.Close(); err != nil {
-		b.Fatal(err)
-	}
-
-	b.ResetTimer()
-	if s, err = New(Config{Store: db, Invoker: echo}); err != nil {
-		b.Fatal(err)
-	}
-	<-s.engine.posted
-	for _, sh := range s.engine.shards { // each answers this after all that it has been handed
-		m := message{kind: stop, id: execID{"m", "none"}, reply: make(chan reply, 1)}
-		sh.inbox.put(m)
-		<-m.reply
-	}
-	b.StopTimer()
-	b.ReportMetric(each, "heap-B/execution")
-	n := 0
-	for _, sh := range s.engine.shards {
-		n += len(sh.open)
-	}
-	if n != b.N {
-		b.Fatalf("%d of %d executions were taken over", n, b.N)
-	}
-	if err := s.Close(); err != nil {
-		b.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func heapBytes() float64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc)
 }

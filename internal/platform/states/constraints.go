@@ -21,6 +21,7 @@ const (
 	maxResults     = 1000
 	maxVersions    = 1000
 	maxAliases     = 100
+	maxActivities  = 10_000
 	maxTags        = 50
 	maxToken       = 1024
 	maxListToken   = 3096 // ListExecutions

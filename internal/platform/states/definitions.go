@@ -17,7 +17,8 @@ const maxParsed = 1024
 
 // definitions checks definitions, and keeps them parsed by the digest of their text.
 type definitions struct {
-	store store.Store
+	store  store.Store
+	served func(service, action string) bool
 
 	mu   sync.RWMutex
 	kept map[string]*asl.StateMachine
@@ -25,7 +26,7 @@ type definitions struct {
 
 // check parses a definition and returns its digest, or AWS's InvalidDefinition.
 func (d *definitions) check(text string, kind types.StateMachineType) (digest string, err error) {
-	m, found := diagnose(text, kind)
+	m, found := d.diagnose(text, kind)
 	if asl.HasErrors(found) {
 		return "", &types.InvalidDefinition{Message: sentence("%s", asl.Summary(found))}
 	}
@@ -47,7 +48,7 @@ func (d *definitions) parsed(ctx context.Context, digest string) (*asl.StateMach
 	if err != nil {
 		return nil, failure("reading definition "+digest, err)
 	}
-	m, found := asl.Parse(text, asl.Options{Integration: served})
+	m, found := asl.Parse(text, asl.Options{Integration: d.served})
 	if asl.HasErrors(found) { // it was accepted by a build that knew more, or less
 		return nil, &types.InvalidDefinition{Message: sentence("%s", asl.Summary(found))}
 	}
@@ -68,6 +69,6 @@ func (d *definitions) keep(digest string, m *asl.StateMachine) {
 }
 
 // diagnose parses a definition for a type of machine. What this platform does not serve is among the errors, by name.
-func diagnose(text string, kind types.StateMachineType) (*asl.StateMachine, []asl.Diagnostic) {
-	return asl.Parse([]byte(text), asl.Options{Express: kind == types.StateMachineTypeExpress, Integration: served})
+func (d *definitions) diagnose(text string, kind types.StateMachineType) (*asl.StateMachine, []asl.Diagnostic) {
+	return asl.Parse([]byte(text), asl.Options{Express: kind == types.StateMachineTypeExpress, Integration: d.served})
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"hash/fnv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/tealdeploy/teal/internal/asl/interp"
 	"github.com/tealdeploy/teal/internal/store"
 )
 
@@ -26,11 +28,15 @@ type engine struct {
 	s      *Service
 	shards [shardCount]*shard
 
-	// lease is what this process writes into the openRecord of each execution that it owns. Every commit for an execution
-	// expects that record unchanged, so a process that has lost an execution to another cannot write to it any more.
-	lease lease
+	// lease is what this process writes into the openRecord of each execution that it owns, and its row in the store. Every
+	// commit expects the row unchanged, so a process whose executions another has taken over cannot write to them any more.
+	lease    lease
+	leaseRow []byte
+	fenced   atomic.Bool // the lease is lost
 
-	posted chan struct{} // closed when every execution that was open at the start has been handed to its shard
+	posted        chan struct{} // closed when every execution that was open at the start has been handed to its shard
+	linger        atomic.Int64  // nanoseconds; see stands
+	snapshotAfter atomic.Int64  // bytes; see snapshotState
 
 	work context.Context // of everything that is performed for executions; ends with Close
 	stop context.CancelFunc
@@ -46,6 +52,8 @@ type lease struct {
 // newEngine takes the next epoch of the store. Nothing runs before start.
 func newEngine(ctx context.Context, s *Service) (*engine, error) {
 	e := &engine{s: s, posted: make(chan struct{})}
+	e.linger.Store(int64(linger))
+	e.snapshotAfter.Store(snapshotAfter)
 	next, b := lease{Owner: uuid.NewString(), Epoch: 1}, &store.Batch{}
 	switch was, err := s.store.Get(ctx, bucketLease, "engine"); {
 	case errors.Is(err, store.ErrNotFound):
@@ -60,8 +68,8 @@ func newEngine(ctx context.Context, s *Service) (*engine, error) {
 		next.Epoch = old.Epoch + 1
 		b.ExpectValue(bucketLease, "engine", was)
 	}
-	e.lease = next
-	b.Put(bucketLease, "engine", encode(next))
+	e.lease, e.leaseRow = next, encode(next)
+	b.Put(bucketLease, "engine", e.leaseRow)
 	if err := s.store.Commit(ctx, b); err != nil {
 		return nil, failure("taking the lease", err)
 	}
@@ -78,30 +86,7 @@ func (e *engine) start() {
 		e.wg.Go(sh.run)
 	}
 	e.wg.Go(e.recoverOpen)
-}
-
-// recoverOpen asks for every open execution. What fails to be read is told, and tried again at the next start.
-func (e *engine) recoverOpen() {
-	defer close(e.posted)
-	n := 0
-	for entry, err := range e.s.store.Scan(e.work, bucketOpen, store.Range{}) {
-		if err != nil {
-			if e.work.Err() == nil {
-				e.s.log.Error("open executions cannot be read; those not yet recovered wait for the next start", "error", err)
-			}
-			return
-		}
-		r, err := decode[openRecord](bucketOpen, entry.Key, entry.Value)
-		if err != nil {
-			e.s.log.Error("an open execution cannot be recovered", "error", err)
-			continue
-		}
-		e.post(message{kind: load, id: execID{r.Machine, r.Name}})
-		n++
-	}
-	if n > 0 {
-		e.s.log.Info("open executions go on", "count", n)
-	}
+	e.wg.Go(e.prune)
 }
 
 // close ends the shards after the commit that each is in. Invocations under way are cancelled and forgotten: the next
@@ -117,10 +102,23 @@ func (e *engine) close() {
 // post hands a message to the shard of its execution; it reports false when the engine is closing.
 func (e *engine) post(m message) bool { return e.shard(m.id).inbox.put(m) }
 
-func (e *engine) shard(id execID) *shard {
+func (e *engine) shard(id execID) *shard { return e.shards[shardOf(id)] }
+
+func shardOf(id execID) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id.key()))
-	return e.shards[h.Sum32()%shardCount]
+	return int(h.Sum32() % shardCount)
+}
+
+// tell brings an event from outside, such as the answer of a task that awaits one, to an open execution, in memory or
+// not, and returns once it is durable. It gives errStaleAnswer when the execution does not wait for it any more, and
+// errNotOpen when it has ended.
+func (e *engine) tell(id execID, ev interp.Event) error {
+	m := message{kind: told, id: id, event: ev, reply: make(chan reply, 1)}
+	if !e.post(m) {
+		return unavailable()
+	}
+	return (<-m.reply).err
 }
 
 // message is what reaches a shard.
@@ -129,8 +127,11 @@ type message struct {
 	id     execID
 	record *executionRecord // start
 	answer answer           // answered
+	event  interp.Event     // told
+	parked []parkedTimer    // restore
 	stop   stopRequest      // stop
-	reply  chan reply       // start and stop; has room for the reply, or is nil
+	token  string           // redrive: the client's
+	reply  chan reply       // start, stop, told and redrive; has room for the reply, or is nil
 }
 
 type messageKind uint8
@@ -139,15 +140,20 @@ const (
 	start    messageKind = iota // runs a new execution; replied once it is durable
 	answered                    // brings the answer of a task
 	stop                        // stops an execution; replied once that is durable
+	redrive                     // runs an execution on that has ended; replied once that is durable
 	load                        // takes over an execution that is open in the store
+	told                        // brings an event from outside; replied once it is durable
+	restore                     // takes over the timers of executions that wait in the store
 	tick                        // looks for due timers
 )
 
 type answer struct {
 	of      *execution // the answer of a task that another load of the execution has started is not for this one
 	command int64
+	kind    interp.EventKind // "" for the outcome of a task, by failed
 	output  json.RawMessage
-	failed  *taskFailure
+	cursor  string       // of EventItemsRead
+	failed  *taskFailure // or awaitsAnswer
 }
 
 type stopRequest struct{ error, cause string }

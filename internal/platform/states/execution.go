@@ -22,47 +22,80 @@ type execution struct {
 	version int
 	alias   string
 	started time.Time
-	open    []byte // the openRecord with this process as the owner
+	open    []byte // its openRecord in the store, and what that says
+	said    standing
 
 	definition *asl.StateMachine
 	state      *interp.State
 	last       time.Time // of the newest event: an execution's time never runs backwards
 	journalled int       // events in the journal, or in the change under way
 	ended      bool
+	child      *childOf                // nil unless it belongs to a Map run
+	runs       map[int64]*mapRunRecord // its Map runs that are open, by the StartMapRun
+	redrives   int
+	redriven   time.Time // when it last was
 
-	tasks  map[int64]context.CancelFunc // invocations under way
-	timers map[int64]*timer
+	snapshot snapshotState
+	pending  pendingCommands                   // as of the newest event
+	tasks    map[int64]context.CancelCauseFunc // what is under way for commands
+	timers   map[int64]*timer
+}
+
+// Why something that is under way for a command is cancelled.
+var (
+	errWithdrawn = errors.New("states: the command was withdrawn") // by the execution: nobody needs it any more
+	errAbandoned = errors.New("states: the command was abandoned") // by this process only
+)
+
+// drop ends what is under way for a command.
+func (x *execution) drop(command int64, why error) {
+	if cancel := x.tasks[command]; cancel != nil {
+		cancel(why)
+		delete(x.tasks, command)
+	}
+}
+
+// standing is what an openRecord says about how its execution stands.
+type standing struct {
+	waits bool
+	due   int64
 }
 
 func (e *engine) newExecution(r *executionRecord, definition *asl.StateMachine, state *interp.State) *execution {
 	return &execution{
-		id: r.id(), serial: r.Serial, open: encode(openRecord{r.Machine, r.Name, e.lease}), version: r.Version, alias: r.Alias, started: r.Started, last: r.Started, definition: definition, state: state,
-		tasks: map[int64]context.CancelFunc{}, timers: map[int64]*timer{},
+		id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, last: r.Started,
+		child: r.Child, redrives: r.Redrives, redriven: r.Redriven,
+		definition: definition, state: state, snapshot: snapshotState{size: 2 * len(r.Input)},
+		pending: newPending(), tasks: map[int64]context.CancelCauseFunc{}, timers: map[int64]*timer{},
 	}
 }
 
 // cancelAll ends the invocations of an execution.
 func (x *execution) cancelAll() {
 	for _, cancel := range x.tasks {
-		cancel()
+		cancel(errAbandoned)
 	}
 	clear(x.tasks)
 }
 
 // change is all that one round does to one execution.
 type change struct {
-	x        *execution
-	starting *executionRecord // the execution is new
-	claim    []byte           // the openRecord of the former owner, when the execution is being taken over
-	events   []interp.Event
-	history  [][]byte // rows: JSON lists, with the number of the first event of each
-	first    []int64
-	commands []interp.Command
-	result   *executionResult // the execution has ended
-	waiting  []message        // replied once the change is durable
-	late     []message        // came after what they ask for; told so once the change is durable
+	x         *execution
+	starting  *executionRecord // the execution is new
+	redriving *redriving       // it had ended
+	claim     []byte           // the openRecord of the former owner, when the execution is being taken over
+	loaded    bool             // in this round
+	events    []interp.Event
+	history   [][]byte // rows: JSON lists, with the number of the first event of each
+	first     []int64
+	commands  []interp.Command
+	result    *executionResult // the execution has ended
+	waiting   []message        // replied once the change is durable
+	late      []message        // came after what they ask for; told so once the change is durable
 
 	batch store.Batch
+	next  []byte // the openRecord once the batch is written; nil when that of before stands
+	stand standing
 }
 
 // executionResult is how an execution ended. It is written once.
@@ -72,6 +105,11 @@ type executionResult struct {
 	Output  string                `json:"output,omitempty"` // JSON text, kept byte for byte
 	Error   string                `json:"error,omitempty"`
 	Cause   string                `json:"cause,omitempty"`
+	// Final says that the execution failed, but cannot be redriven: its history is full, or its journal not to be read.
+	Final bool `json:"final,omitempty"`
+	// Machine and Name find the execution whose result this is, when it is old enough to be pruned.
+	Machine string `json:"machine,omitempty"`
+	Name    string `json:"name,omitempty"`
 }
 
 // begin runs the first step of a new execution.
@@ -81,7 +119,7 @@ func (sh *shard) begin(m message, now time.Time, touch func(*execution) *change)
 		c.late = append(c.late, m)
 		return
 	}
-	definition, err := sh.e.s.definitions.parsed(sh.e.work, m.record.Revision.Digest)
+	definition, err := sh.e.s.definitionOf(sh.e.work, m.record)
 	if err != nil {
 		m.respond(reply{err: err})
 		return
@@ -111,11 +149,31 @@ func (sh *shard) halt(m message, now time.Time, touch func(*execution) *change) 
 	sh.apply(c, interp.Event{Kind: interp.EventStop, Error: m.stop.error, Cause: m.stop.cause}, now)
 }
 
-// apply lets the interpreter make what it makes of an event. An answer that comes too late has no effect.
-func (sh *shard) apply(c *change, ev interp.Event, now time.Time) {
+// tell brings an event from outside to an execution.
+func (sh *shard) tell(m message, now time.Time, touch func(*execution) *change) {
+	x, err := sh.owned(m.id, touch)
+	if err != nil {
+		m.respond(reply{err: err})
+		return
+	}
+	c := touch(x)
+	if x.ended {
+		c.late = append(c.late, m)
+		return
+	}
+	if !sh.apply(c, m.event, now) {
+		m.respond(reply{err: errStaleAnswer})
+		return
+	}
+	c.waiting = append(c.waiting, m)
+}
+
+// apply lets the interpreter make what it makes of an event, and tells whether it has made anything of it: an answer that
+// comes too late has no effect.
+func (sh *shard) apply(c *change, ev interp.Event, now time.Time) bool {
 	x := c.x
 	if x.ended {
-		return
+		return false
 	}
 	if ev.At.Before(now) {
 		ev.At = now
@@ -124,22 +182,17 @@ func (sh *shard) apply(c *change, ev interp.Event, now time.Time) {
 		ev.At = x.last
 	}
 	ev.Seed = rand.Uint64()
-	if ev.Kind == interp.EventTaskSucceeded || ev.Kind == interp.EventTaskFailed {
-		if x.tasks[ev.Command] == nil {
-			return
-		}
-		delete(x.tasks, ev.Command)
-	}
-	out, err := step(x.definition, x.state, ev)
+	out, err := x.step(ev)
 	if errors.Is(err, interp.ErrStale) {
-		return
+		return false
 	}
 	if err != nil {
 		sh.condemn(c, err, ev.At)
-		return
+		return true
 	}
-	x.last = ev.At
-	x.journalled++
+	if p := x.pending.byID[ev.Command]; p == nil || p.awaiting { // nothing in memory works on it any more
+		x.drop(ev.Command, errAbandoned)
+	}
 	c.events = append(c.events, ev)
 	c.add(out.History)
 	for _, cmd := range out.Commands {
@@ -151,10 +204,35 @@ func (sh *shard) apply(c *change, ev interp.Event, now time.Time) {
 		}
 		c.commands = append(c.commands, cmd)
 	}
+	return true
+}
+
+// step takes an event into the state, on its first way and on every replay. On an error nothing is changed.
+func (x *execution) step(ev interp.Event) (interp.Output, error) {
+	var out interp.Output
+	if ev.Kind == eventAwaiting {
+		p := x.pending.byID[ev.Command]
+		if p == nil || p.awaiting {
+			return out, interp.ErrStale
+		}
+		x.pending.awaits(p)
+	} else {
+		var err error
+		if out, err = step(x.definition, x.state, ev); err != nil {
+			return out, err
+		}
+		x.pending.after(ev, out.Commands, x.state)
+	}
+	x.last = ev.At
+	x.journalled++
+	x.snapshot.work += eventWork + len(ev.Output) + len(ev.Cause) + historyWork*len(out.History)
+	return out, nil
 }
 
 func (c *change) end(r executionResult) {
 	c.x.ended = true
+	r.Final = r.Status != types.ExecutionStatusSucceeded && interp.Redrivable(c.x.definition, c.x.state) != nil
+	r.Machine, r.Name = c.x.id.machine, c.x.id.name
 	c.result = &r
 }
 
@@ -200,69 +278,84 @@ func (sh *shard) condemn(c *change, cause error, at time.Time) {
 	c.end(result)
 }
 
-// write collects what the change means for the store.
-func (c *change) write() {
+// write collects what the change means for the store. It reports false when that is nothing.
+func (sh *shard) write(c *change, now time.Time) bool {
 	x, b, key := c.x, &c.batch, c.x.serial
+	if c.result == nil {
+		c.stand = sh.stands(x, now)
+	}
+	sh.writeRuns(c, now)
+	changed := len(b.Ops) > 0 || c.starting != nil || c.claim != nil || c.result != nil || len(c.events) > 0 || c.stand != x.said
+	if !changed {
+		return false
+	}
+	if c.result == nil && (c.stand != x.said || x.open == nil) {
+		c.next = encode(openRecord{Machine: x.id.machine, Name: x.id.name, Lease: sh.e.lease, Waits: c.stand.waits, Due: c.stand.due})
+	}
 	switch {
 	case c.starting != nil:
-		b.ExpectAbsent(bucketExecutions, x.id.key())
+		if x.id.name != x.serial { // a name that the caller chose
+			b.ExpectAbsent(bucketExecutions, x.id.key())
+		}
 		b.Put(bucketExecutions, x.id.key(), encode(c.starting))
 		if c.result == nil {
-			b.Put(bucketOpen, key, x.open)
 			x.list(b, types.ExecutionStatusRunning, nil)
 		}
+	case c.redriving != nil:
+		c.redriving.write(x, b)
 	case c.claim != nil:
 		b.ExpectValue(bucketOpen, key, c.claim)
-		if c.result == nil {
-			b.Put(bucketOpen, key, x.open)
-		}
-	default:
-		b.ExpectValue(bucketOpen, key, x.open)
 	}
-	before := x.journalled - len(c.events) // events already in the store
-	// A journal serves the replay; what has succeeded is never replayed.
-	if succeeded := c.result != nil && c.result.Status == types.ExecutionStatusSucceeded; succeeded {
-		for n := range before {
-			b.Delete(bucketEvents, numbered(key, int64(n)))
-		}
-	} else {
-		for i, ev := range c.events {
-			b.Put(bucketEvents, numbered(key, int64(before+i)), encodeEvent(ev))
-		}
+	if c.next != nil {
+		b.Put(bucketOpen, key, c.next)
 	}
+	c.journal(int(sh.e.snapshotAfter.Load()))
 	for i, row := range c.history {
 		b.Put(bucketHistory, numbered(key, c.first[i]), row)
 	}
 	if c.result != nil {
 		b.Put(bucketResults, key, encode(c.result))
+		if x.child != nil {
+			b.Put(bucketMapChildren, x.child.row(), encode(childRecord{Status: c.result.Status, Items: x.child.Items, Name: x.id.name}))
+		}
 		if c.starting == nil {
 			b.Delete(bucketOpen, key)
 			x.unlist(b, types.ExecutionStatusRunning)
 		}
 		x.list(b, c.result.Status, &c.result.Stopped)
 	}
+	return true
 }
 
 // perform does what a durable change asks for.
 func (sh *shard) perform(c *change) {
 	x := c.x
+	if c.next != nil {
+		x.open, x.said = c.next, c.stand
+	}
 	for _, cmd := range c.commands {
 		switch {
 		case cmd.InvokeTask != nil:
-			if !x.ended {
+			if x.pending.byID[cmd.ID] != nil && !x.ended {
 				sh.invoke(x, cmd.ID, cmd.InvokeTask)
 			}
+		case cmd.ScheduleActivity != nil:
+			if x.pending.byID[cmd.ID] != nil && !x.ended {
+				sh.schedule(x, cmd.ID, cmd.ScheduleActivity)
+			}
+		case cmd.FinishMapRun != nil:
+			sh.performRun(x, cmd)
+		case cmd.StartChild != nil, cmd.ReadItems != nil, cmd.WriteResults != nil:
+			if x.pending.byID[cmd.ID] != nil && !x.ended {
+				sh.performRun(x, cmd)
+			}
 		case cmd.StartTimer != nil:
-			if !x.ended {
-				t := &timer{x: x, command: cmd.ID, due: cmd.StartTimer.Due}
-				x.timers[cmd.ID] = t
-				sh.timers.add(t)
+			if x.pending.byID[cmd.ID] != nil && !x.ended && !x.said.waits {
+				sh.await(x, cmd.ID, cmd.StartTimer.Due)
 			}
 		case cmd.Cancel != nil:
-			if cancel := x.tasks[cmd.Cancel.Command]; cancel != nil {
-				cancel()
-				delete(x.tasks, cmd.Cancel.Command)
-			}
+			x.drop(cmd.Cancel.Command, errWithdrawn)
+			sh.performRun(x, cmd)
 			if t := x.timers[cmd.Cancel.Command]; t != nil {
 				sh.timers.remove(t)
 				delete(x.timers, cmd.Cancel.Command)
@@ -274,17 +367,20 @@ func (sh *shard) perform(c *change) {
 	}
 	if c.result != nil {
 		x.cancelAll()
-		for _, t := range x.timers {
-			sh.timers.remove(t)
-		}
-		delete(sh.open, x.id)
+		sh.forget(x)
 		sh.e.s.metrics.ended(x, c.result)
+		sh.e.s.ends.tell(x.id, c.result)
 		sh.e.s.executionEnded(x.id.machine)
+	} else if x.said.waits {
+		sh.evict(x)
 	}
 	for _, m := range c.waiting {
 		r := reply{at: x.started}
-		if m.kind == stop {
+		switch m.kind {
+		case stop:
 			r.at = x.last
+		case redrive:
+			r.at = x.redriven
 		}
 		m.respond(r)
 	}
@@ -294,7 +390,7 @@ func (sh *shard) perform(c *change) {
 // turnAway tells the late that what they ask for has been.
 func (c *change) turnAway() {
 	for _, m := range c.late {
-		if m.kind == start {
+		if m.kind == start || m.kind == redrive {
 			m.respond(reply{err: errExists})
 		} else {
 			m.respond(reply{err: errNotOpen})

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
-	"github.com/google/uuid"
 
 	"github.com/tealdeploy/teal/internal/store"
 )
@@ -17,17 +16,15 @@ import (
 // weights choose. It answers once the execution and its first step are durable. Starting again with the name and the
 // input of an execution that runs answers as the first time did.
 func (s *Service) StartExecution(ctx context.Context, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
-	var c constraints
-	c.arn("stateMachineArn", in.StateMachineArn)
-	c.text("name", in.Name, 1, maxName)
-	c.text("input", in.Input, 0, maxPayload)
-	c.text("traceHeader", in.TraceHeader, 0, 256)
-	if err := c.err(); err != nil {
+	if err := checkStart(in); err != nil {
 		return nil, err
 	}
 	r, err := s.newExecutionRecord(in)
 	if err != nil {
 		return nil, err
+	}
+	if r.express {
+		return s.startExpress(r)
 	}
 	for {
 		if in.Name != nil {
@@ -53,6 +50,15 @@ func (s *Service) StartExecution(ctx context.Context, in *sfn.StartExecutionInpu
 	}
 }
 
+func checkStart(in *sfn.StartExecutionInput) error {
+	var c constraints
+	c.arn("stateMachineArn", in.StateMachineArn)
+	c.text("name", in.Name, 1, maxName)
+	c.text("input", in.Input, 0, maxPayload)
+	c.text("traceHeader", in.TraceHeader, 0, 256)
+	return c.err()
+}
+
 // refusal gives AWS's errors as they are, and tells others as failures.
 func (s *Service) refusal(doing string, err error) error {
 	var api interface{ ErrorCode() string }
@@ -76,10 +82,8 @@ func (s *Service) newExecutionRecord(in *sfn.StartExecutionInput) (*executionRec
 	if m.record.Deleting {
 		return nil, machineDeleting(*in.StateMachineArn)
 	}
-	if m.record.Type == types.StateMachineTypeExpress {
-		return nil, &types.StateMachineTypeNotSupported{Message: sentence("Executions of EXPRESS state machines are not served by this platform. Create the state machine with type STANDARD.")}
-	}
 	r := &executionRecord{Machine: ref.name, Revision: m.record.Revision, Version: ref.version, Alias: ref.alias, Input: "{}", TraceHeader: text(in.TraceHeader)}
+	r.express = m.record.Type == types.StateMachineTypeExpress
 	if ref.alias != "" {
 		a := m.aliases[ref.alias]
 		if a == nil {
@@ -94,11 +98,10 @@ func (s *Service) newExecutionRecord(in *sfn.StartExecutionInput) (*executionRec
 		}
 		r.Revision = v.Revision
 	}
-	serial, err := uuid.NewV7() // begins with the time
-	if err != nil {
-		return nil, failure("naming an execution", err)
+	if r.Serial, err = newSerial(); err != nil {
+		return nil, err
 	}
-	if r.Serial = serial.String(); in.Name == nil {
+	if in.Name == nil {
 		r.Name = r.Serial
 	} else if r.Name = *in.Name; !validName(r.Name) {
 		return nil, invalidName(r.Name)
@@ -182,7 +185,7 @@ func (s *Service) DescribeExecution(ctx context.Context, in *sfn.DescribeExecuti
 	if err != nil {
 		return nil, err
 	}
-	id, redrives := r.id(), int32(0)
+	id, redrives := r.id(), int32(r.Redrives)
 	arn, machine := s.executionArn(id), s.machineArn(r.Machine)
 	out := &sfn.DescribeExecutionOutput{
 		ExecutionArn: &arn, StateMachineArn: &machine, Name: &r.Name, Status: types.ExecutionStatusRunning, StartDate: &r.Started,
@@ -210,11 +213,16 @@ func (s *Service) DescribeExecution(ctx context.Context, in *sfn.DescribeExecuti
 			out.OutputDetails = &types.CloudWatchEventsExecutionDataDetails{Included: true}
 		}
 	}
-	switch out.Status {
-	case types.ExecutionStatusRunning, types.ExecutionStatusSucceeded:
-		out.RedriveStatusReason = sentence("Execution is %s and cannot be redriven", out.Status)
-	default:
-		out.RedriveStatusReason = sentence("Executions cannot be redriven on this platform")
+	if r.Child != nil {
+		out.MapRunArn = &r.Child.Run
+	}
+	if r.Redrives > 0 {
+		out.RedriveDate = &r.Redriven
+	}
+	if why := s.notRedrivable(result); why != "" {
+		out.RedriveStatusReason = &why
+	} else if out.RedriveStatus = types.ExecutionRedriveStatusRedrivable; r.Child != nil {
+		out.RedriveStatus = types.ExecutionRedriveStatusRedrivableByMapRun
 	}
 	return out, nil
 }

@@ -139,6 +139,15 @@ func withhold(e *types.HistoryEvent) {
 	if d := e.LambdaFunctionSucceededEventDetails; d != nil {
 		d.Output, d.OutputDetails = nil, nil
 	}
+	if d := e.ActivityScheduledEventDetails; d != nil {
+		d.Input, d.InputDetails = nil, nil
+	}
+	if d := e.ActivitySucceededEventDetails; d != nil {
+		d.Output, d.OutputDetails = nil, nil
+	}
+	if d := e.TaskSubmittedEventDetails; d != nil {
+		d.Output, d.OutputDetails = nil, nil
+	}
 	if d := e.TaskScheduledEventDetails; d != nil {
 		d.Parameters = nil
 	}

@@ -19,10 +19,14 @@ type journalEvent struct {
 	Output  string           `json:"o,omitempty"`
 	Error   string           `json:"e,omitempty"`
 	Cause   string           `json:"m,omitempty"`
+
+	Worker string               `json:"w,omitempty"`
+	Cursor string               `json:"p,omitempty"`
+	Limits *interp.MapRunLimits `json:"l,omitempty"`
 }
 
 func encodeEvent(ev interp.Event) []byte {
-	return encode(journalEvent{ev.Kind, ev.At, ev.Seed, ev.Command, string(ev.Output), ev.Error, ev.Cause})
+	return encode(journalEvent{ev.Kind, ev.At, ev.Seed, ev.Command, string(ev.Output), ev.Error, ev.Cause, ev.Worker, ev.Cursor, ev.Limits})
 }
 
 func decodeEvent(key string, value []byte) (interp.Event, error) {
@@ -30,7 +34,7 @@ func decodeEvent(key string, value []byte) (interp.Event, error) {
 	if err != nil {
 		return interp.Event{}, err
 	}
-	ev := interp.Event{Kind: j.Kind, At: j.At, Seed: j.Seed, Command: j.Command, Error: j.Error, Cause: j.Cause}
+	ev := interp.Event{Kind: j.Kind, At: j.At, Seed: j.Seed, Command: j.Command, Error: j.Error, Cause: j.Cause, Worker: j.Worker, Cursor: j.Cursor, Limits: j.Limits}
 	if j.Output != "" {
 		ev.Output = json.RawMessage(j.Output)
 	}

@@ -14,12 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/uuid"
-
-	"github.com/tealdeploy/teal/internal/asl/interp"
 )
 
 // invokeFunction calls the function whose ARN is the resource: its answer is the task's.
-func invokeFunction(ctx context.Context, s *Service, task *interp.InvokeTask) (json.RawMessage, *taskFailure) {
+func invokeFunction(ctx context.Context, s *Service, task *taskCall) (json.RawMessage, *taskFailure) {
 	out, err := s.invoker.Invoke(ctx, &lambda.InvokeInput{FunctionName: &task.Resource, Payload: task.Input})
 	if err != nil {
 		return nil, s.lambdaRefused(ctx, err)
@@ -42,7 +40,7 @@ type lambdaArguments struct {
 }
 
 // invokeLambda calls Lambda's Invoke: the task's answer is the whole answer of the call, as AWS's SDK shows it.
-func invokeLambda(ctx context.Context, s *Service, task *interp.InvokeTask) (json.RawMessage, *taskFailure) {
+func invokeLambda(ctx context.Context, s *Service, task *taskCall) (json.RawMessage, *taskFailure) {
 	var a lambdaArguments
 	if err := json.Unmarshal(task.Input, &a); err != nil {
 		return nil, &taskFailure{"States.Runtime", fmt.Sprintf("The Parameters '%s' could not be used to start the Task: %s", task.Input, err)}

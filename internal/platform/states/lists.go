@@ -22,6 +22,9 @@ type listEntry struct {
 	Version int       `json:"v,omitempty"`
 	Alias   string    `json:"a,omitempty"`
 	Stopped time.Time `json:"s,omitzero"`
+
+	Redrives int       `json:"r,omitempty"`
+	Redriven time.Time `json:"d,omitzero"`
 }
 
 // statuses of executions that are listed, RUNNING first: an execution that ends while its list is read is then seen in
@@ -40,6 +43,9 @@ func versionScope(machine string, version int) string {
 func aliasScope(machine, alias string) string { return "a/" + machine + ":" + alias }
 
 func (x *execution) scopes() []string {
+	if x.child != nil {
+		return []string{x.child.scope()}
+	}
 	s := append(make([]string, 0, 3), machineScope(x.id.machine))
 	if x.version > 0 {
 		s = append(s, versionScope(x.id.machine, x.version))
@@ -56,7 +62,7 @@ func listPosition(started time.Time, name string) string {
 }
 
 func (x *execution) list(b *store.Batch, status types.ExecutionStatus, stopped *time.Time) {
-	entry := listEntry{Version: x.version, Alias: x.alias}
+	entry := listEntry{Version: x.version, Alias: x.alias, Redrives: x.redrives, Redriven: x.redriven}
 	if stopped != nil {
 		entry.Stopped = *stopped
 	}
@@ -86,14 +92,7 @@ func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInpu
 	if (in.StateMachineArn == nil) == (in.MapRunArn == nil) {
 		return nil, invalid("Must provide a state machine ARN or a map run ARN")
 	}
-	if in.MapRunArn != nil {
-		return nil, resourceMissing(*in.MapRunArn) // no execution here has made a map run
-	}
-	ref, err := s.machineRef(*in.StateMachineArn)
-	if err != nil {
-		return nil, err
-	}
-	scope, err := s.listScope(ref, *in.StateMachineArn)
+	machine, scope, err := s.listed(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -103,25 +102,51 @@ func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInpu
 		return nil, err
 	}
 	out := &sfn.ListExecutionsOutput{Executions: []types.ExecutionListItem{}}
-	if in.RedriveFilter == types.ExecutionRedriveFilterRedriven {
-		return out, nil // nothing is redriven here
-	}
 	want := statuses
 	if in.StatusFilter != "" {
 		want = []types.ExecutionStatus{in.StatusFilter}
 	}
-	limit := pageSize(in.MaxResults)
-	items, more, err := s.page(ctx, scope, want, before, limit)
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range items {
-		out.Executions = append(out.Executions, s.listItem(ref.name, i))
-	}
-	if more {
-		out.NextToken = pageToken(list, items[len(items)-1].at)
+	for limit, more := pageSize(in.MaxResults), true; more; {
+		var items []listed
+		if items, more, err = s.page(ctx, scope, want, before, limit); err != nil {
+			return nil, err
+		}
+		for n, i := range items {
+			before = i.at
+			item := s.listItem(machine, i)
+			if in.MapRunArn != nil {
+				item.MapRunArn = in.MapRunArn
+			}
+			if in.RedriveFilter != "" && (*item.RedriveCount > 0) != (in.RedriveFilter == types.ExecutionRedriveFilterRedriven) {
+				continue
+			}
+			out.Executions = append(out.Executions, item)
+			if len(out.Executions) == limit {
+				if more || n+1 < len(items) {
+					out.NextToken = pageToken(list, before)
+				}
+				return out, nil
+			}
+		}
 	}
 	return out, nil
+}
+
+// listed finds what a request wants listed: the machine in the ARNs of the executions, and their scope.
+func (s *Service) listed(ctx context.Context, in *sfn.ListExecutionsInput) (machine, scope string, err error) {
+	if in.MapRunArn != nil {
+		run, err := s.mapRunNamed(ctx, *in.MapRunArn)
+		if err != nil {
+			return "", "", err
+		}
+		return run.childMachine(), (&childOf{Key: run.key()}).scope(), nil
+	}
+	ref, err := s.machineRef(*in.StateMachineArn)
+	if err != nil {
+		return "", "", err
+	}
+	scope, err = s.listScope(ref, *in.StateMachineArn)
+	return ref.name, scope, err
 }
 
 // listScope finds the scope of a machine, version or alias that exists.
@@ -203,6 +228,9 @@ func (s *Service) listItem(machine string, i listed) types.ExecutionListItem {
 	if err != nil {
 		s.log.Error("a list entry cannot be read", "execution", arn, "error", err)
 		return item
+	}
+	if redrives = int32(entry.Redrives); redrives > 0 {
+		item.RedriveDate = &entry.Redriven
 	}
 	if !entry.Stopped.IsZero() {
 		item.StopDate = &entry.Stopped

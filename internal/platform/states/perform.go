@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tealdeploy/teal/internal/asl"
 	"github.com/tealdeploy/teal/internal/asl/interp"
 )
 
@@ -17,65 +18,130 @@ const maxResult = 256 << 10
 // taskFailure is how a task failed, as Retry and Catch see it.
 type taskFailure struct{ Error, Cause string }
 
-// integration performs a task and gives its output, a JSON text. It ends early when ctx ends; its answer is not wanted
+// awaitsAnswer is what an integration answers when it has done its part and the task's own answer comes from outside, by
+// engine.tell, however long that takes: nothing is under way meanwhile, and the execution may leave the memory. It is
+// journalled, so that the task is not performed again after a restart that comes later.
+var awaitsAnswer = &taskFailure{}
+
+// eventAwaiting is the entry of the journal for awaitsAnswer. It is the pump's alone: the interpreter never sees it.
+const eventAwaiting interp.EventKind = "awaiting"
+
+// integration performs a task and gives its output, a JSON text, or awaitsAnswer. It ends early when ctx ends; its answer is not wanted
 // then. It may run again after a restart: what it calls must bear that, as on AWS.
 type integration struct {
 	name    string // as messages about the size of its answer call it; "" means by the resource
-	perform func(ctx context.Context, s *Service, task *interp.InvokeTask) (json.RawMessage, *taskFailure)
+	perform func(ctx context.Context, s *Service, task *taskCall) (json.RawMessage, *taskFailure)
 }
 
-// integrations are the services that a Task state can call, by what stands after "arn:aws:states:::". A plain function
-// ARN is the entry "".
-var integrations = map[string]integration{
-	"":              {"", invokeFunction},
-	"lambda:invoke": {"lambda", invokeLambda},
+// taskCall is a task with what tells it from all others: performed again, it is the same one.
+type taskCall struct {
+	*interp.InvokeTask
+	Execution string // ARN
+	Serial    string // of the execution
+	Command   int64
+}
+
+// builtin finds a service that a Task state can call beside those of the SDK, by what stands after
+// "arn:aws:states:::". A plain function ARN is "".
+func builtin(name string) (integration, bool) {
+	switch name {
+	case "":
+		return integration{"", invokeFunction}, true
+	case "http:invoke":
+		return integration{"http", invokeHTTP}, true
+	case "lambda:invoke":
+		return integration{"lambda", invokeLambda}, true
+	case "states:startExecution", "states:startExecution.sync", "states:startExecution.sync:2":
+		return integration{"states", startExecution}, true
+	}
+	return integration{}, false
+}
+
+// notATask refuses an integration that only the reader and the writer of a Map state have.
+func notATask(_ context.Context, _ *Service, task *taskCall) (json.RawMessage, *taskFailure) {
+	return nil, &taskFailure{"States.Runtime", fmt.Sprintf("The resource %s cannot be called by a Task state.", task.Resource)}
 }
 
 // served tells the parser which integrations there are.
-func served(service, action string) bool {
-	_, ok := integrations[service+":"+action]
+func (s *Service) served(service, action string) bool {
+	_, ok := s.integrationNamed(service + ":" + action)
 	return ok
 }
 
-func integrationOf(resource string) (integration, bool) {
+func (s *Service) integrationNamed(name string) (integration, bool) {
+	if sdk, ok := strings.CutPrefix(name, sdkPrefix); ok {
+		return s.sdkIntegration(sdk)
+	}
+	switch name {
+	case "":
+		return integration{}, false
+	case "s3:getObject", "s3:listObjectsV2", "s3:putObject": // of ItemReader and ResultWriter
+		return integration{name: "s3", perform: notATask}, s.objects != nil
+	}
+	return builtin(name)
+}
+
+func (s *Service) integrationOf(resource string) (integration, bool) {
 	p := strings.SplitN(resource, ":", 6)
 	if len(p) != 6 {
 		return integration{}, false
 	}
 	if p[2] == "lambda" {
-		return integrations[""], true
+		return builtin("")
 	}
-	i, ok := integrations[p[5]]
-	return i, ok && p[5] != ""
+	name, _, _ := strings.Cut(p[5], ".")
+	return s.integrationNamed(name)
 }
 
 // invoke performs a task in a goroutine of its own, which ends with the task's answer, its cancelling, or the engine.
 func (sh *shard) invoke(x *execution, command int64, task *interp.InvokeTask) {
-	ctx, cancel := context.WithCancel(sh.e.work)
+	ctx, cancel := context.WithCancelCause(sh.e.work)
 	x.tasks[command] = cancel
-	id := x.id
+	id, submitted := x.id, x.pending.byID[command].submitted
+	call := &taskCall{InvokeTask: task, Execution: sh.e.s.executionArn(id), Serial: x.serial, Command: command}
+	tell := func(kind interp.EventKind, output json.RawMessage, failed *taskFailure) {
+		if ctx.Err() == nil { // else nobody waits for the answer
+			sh.inbox.put(message{kind: answered, id: id, answer: answer{of: x, command: command, kind: kind, output: output, failed: failed}})
+		}
+	}
 	go func() {
-		defer cancel()
-		output, failed := sh.e.s.performTask(ctx, task)
-		if ctx.Err() != nil { // nobody waits for the answer
+		defer cancel(nil)
+		if task.Pattern == asl.PatternRequest {
+			output, failed := sh.e.s.performTask(ctx, call)
+			tell("", output, failed)
 			return
 		}
-		sh.inbox.put(message{kind: answered, id: id, answer: answer{of: x, command: command, output: output, failed: failed}})
+		if submitted == nil {
+			output, failed := sh.e.s.performTask(ctx, call)
+			if failed != nil {
+				tell(interp.EventSubmitFailed, nil, failed)
+				return
+			}
+			tell(interp.EventTaskSubmitted, output, nil)
+			submitted = output
+		}
+		if task.Pattern != asl.PatternToken { // there the outcome comes with the token
+			output, failed := sh.e.s.awaitJob(ctx, call, submitted)
+			tell("", output, failed)
+		}
 	}()
 }
 
-func (s *Service) performTask(ctx context.Context, task *interp.InvokeTask) (output json.RawMessage, failed *taskFailure) {
+func (s *Service) performTask(ctx context.Context, task *taskCall) (output json.RawMessage, failed *taskFailure) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("an integration failed", "resource", task.Resource, "error", p, "stack", string(debug.Stack()))
 			output, failed = nil, &taskFailure{"States.Runtime", fmt.Sprintf("The integration %s failed inside the platform.", task.Resource)}
 		}
 	}()
-	i, ok := integrationOf(task.Resource)
+	i, ok := s.integrationOf(task.Resource)
 	if !ok { // the parser lets no such definition in
 		return nil, &taskFailure{"States.Runtime", fmt.Sprintf("The resource %s is not served by this platform.", task.Resource)}
 	}
 	output, failed = i.perform(ctx, s, task)
+	if failed == awaitsAnswer {
+		return nil, failed
+	}
 	if failed != nil {
 		failed.Cause = strings.ToValidUTF8(failed.Cause, "\uFFFD")
 		return nil, failed
@@ -107,8 +173,17 @@ func asJSON(payload []byte) json.RawMessage {
 
 // event is the answer as the interpreter takes it.
 func (a answer) event() interp.Event {
-	if a.failed != nil {
-		return interp.Event{Kind: interp.EventTaskFailed, Command: a.command, Error: a.failed.Error, Cause: a.failed.Cause}
+	if a.failed == awaitsAnswer {
+		return interp.Event{Kind: eventAwaiting, Command: a.command}
 	}
-	return interp.Event{Kind: interp.EventTaskSucceeded, Command: a.command, Output: a.output}
+	if a.failed != nil && a.kind == "" {
+		a.kind = interp.EventTaskFailed
+	}
+	if a.failed != nil {
+		return interp.Event{Kind: a.kind, Command: a.command, Error: a.failed.Error, Cause: a.failed.Cause}
+	}
+	if a.kind == "" {
+		a.kind = interp.EventTaskSucceeded
+	}
+	return interp.Event{Kind: a.kind, Command: a.command, Output: a.output, Cursor: a.cursor}
 }

@@ -2,8 +2,10 @@ package states
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // Invoker calls Lambda functions; the platform's Lambda service is the one of the platform. FunctionName may be a name,
@@ -17,4 +19,20 @@ type Invoker interface {
 // dimensions (name, value pairs); both may be called from any goroutine.
 type Meter interface {
 	Series(namespace, metric, unit string, dims ...string) func(value float64)
+}
+
+// SDKCaller calls operations of the platform's other services for AWS SDK integrations. Parameters and answers are JSON
+// objects with members in PascalCase. Service is a name such as cloudwatch, action one such as getMetricData. The error
+// is the service's own, with ErrorCode and ErrorMessage. It is called from many goroutines.
+type SDKCaller interface {
+	Serves(service, action string) bool
+	Call(ctx context.Context, service, action string, input json.RawMessage) (json.RawMessage, error)
+}
+
+// ObjectStore is where Map states in distributed mode read their items and write their results; the platform's S3 is the
+// one of the platform. Errors are S3's own exceptions. It is called from many goroutines.
+type ObjectStore interface {
+	GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error)
+	ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error)
+	PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.PutObjectOutput, error)
 }

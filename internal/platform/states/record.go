@@ -18,9 +18,14 @@ const (
 	bucketResults     = "states.results"     // serial → executionResult, once the execution has ended
 	bucketLists       = "states.lists"       // scope/status/start/execution → listEntry
 	bucketOpen        = "states.open"        // serial → openRecord, while the execution runs
-	bucketEvents      = "states.events"      // serial/number → journalEvent: the journal
+	bucketEvents      = "states.events"      // serial/number → interp.Event, or snapshot: the journal
 	bucketHistory     = "states.history"     // serial/number of its first event → JSON list of events
 	bucketLease       = "states.lease"       // "engine" → lease
+	bucketMapRuns     = "states.mapruns"     // serial of the execution/name → mapRunRecord
+	bucketMapRunNames = "states.mapruns.arn" // ARN → its key in bucketMapRuns
+	bucketMapChildren = "states.mapchildren" // the same/number → childRecord, once the child has ended
+	bucketSecrets     = "states.secrets"     // "tokens" → what task tokens are made with
+	bucketActivities  = "states.activities"  // activity → activityRecord
 )
 
 // revision is what a version freezes and an execution runs on. It is immutable.
@@ -87,7 +92,7 @@ type route struct {
 	Weight  int32 `json:"weight"` // percent
 }
 
-// executionRecord is what an execution was started with. It never changes; how the execution ends is an executionResult.
+// executionRecord is what an execution was started with. Only redrives change it; how the execution ends is an executionResult.
 type executionRecord struct {
 	Machine string `json:"machine"`
 	Name    string `json:"name"`
@@ -100,6 +105,15 @@ type executionRecord struct {
 	Input       string    `json:"input"`
 	TraceHeader string    `json:"trace,omitempty"`
 	Started     time.Time `json:"started"`
+
+	Child *childOf `json:"child,omitempty"` // of a Map run
+
+	// What redrives add to it.
+	Redrives     int       `json:"redrives,omitempty"`
+	Redriven     time.Time `json:"redriven,omitzero"` // the last one
+	RedriveToken string    `json:"redriveToken,omitempty"`
+
+	express bool // such an execution is never stored
 }
 
 func (r *executionRecord) id() execID { return execID{r.Machine, r.Name} }
@@ -109,6 +123,11 @@ type openRecord struct {
 	Machine string `json:"machine"`
 	Name    string `json:"name"`
 	Lease   lease  `json:"lease"`
+	// Waits says that the execution waits for timers and answers from outside only: it need not be in memory before its
+	// first timer is due or an answer comes. Without it the execution has something under way.
+	Waits bool `json:"waits,omitempty"`
+	// Due is when the first timer of an execution that waits is due, in nanoseconds since 1970; 0 when it has no timer.
+	Due int64 `json:"due,omitempty"`
 }
 
 func versionKey(machine string, version int) string { return fmt.Sprintf("%s/%06d", machine, version) }

@@ -133,6 +133,10 @@ func crash(t *testing.T, seed uint64) {
 			}
 			continue
 		}
+		if draw(3) > 0 { // whatever waits leaves the memory at once
+			s.engine.linger.Store(0)
+		}
+		s.engine.snapshotAfter.Store([]int64{1, 1 << 10, snapshotAfter}[draw(3)])
 		for !db.isDead() {
 			var wg sync.WaitGroup
 			for range 1 + draw(6) {
@@ -256,6 +260,11 @@ func TestTakeover(t *testing.T) {
 		time.Sleep(7 * time.Second) // the old one's answer has come
 		synctest.Wait()
 		is(t, "the old owner's answer", ended(t, old, x), "RUNNING")
+		for _, name := range []string{"", "named"} {
+			if _, err := old.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &m, Name: given(name)}); err == nil {
+				t.Fatal("the old owner has started an execution")
+			}
+		}
 		time.Sleep(time.Minute)
 		is(t, "the new owner's", ended(t, next, x), `SUCCEEDED "new"`)
 		is(t, "history", events(t, next, x), "ExecutionStarted TaskStateEntered LambdaFunctionScheduled LambdaFunctionStarted LambdaFunctionSucceeded TaskStateExited ExecutionSucceeded")
@@ -330,6 +339,7 @@ func TestJournalThatCannotBeReplayed(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = open(t, Config{Store: disk})
+		time.Sleep(10 * time.Second) // it is loaded when its timer is due
 		synctest.Wait()
 		if got := ended(t, s, x); !strings.HasPrefix(got, "FAILED States.Runtime: The platform could not go on with this execution: ") {
 			t.Fatal(got)

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 
 	"github.com/tealdeploy/teal/internal/asl"
@@ -23,6 +24,8 @@ import (
 type Config struct {
 	Store   store.Store
 	Invoker Invoker
+	Objects ObjectStore  // no ItemReader and no ResultWriter but for items in the input when nil
+	SDK     SDKCaller    // no SDK integrations but those of Lambda and Step Functions when nil
 	Meter   Meter        // no metrics when nil
 	Clock   clock.Clock  // clock.System when nil
 	Account string       // twelve digits; 000000000000 when empty
@@ -34,13 +37,20 @@ type Config struct {
 type Service struct {
 	store           store.Store
 	invoker         Invoker
+	objects         ObjectStore  // nil for none
+	sdk, self       SDKCaller    // of the other services, and of this one
+	http            *http.Client // reaches this machine only
 	clock           clock.Clock
 	log             *slog.Logger
 	account, region string
+	tokenKey        string // task tokens are made with it
 	arnPrefix       string // arn:aws:states:region:account:
 
 	machines    registry
 	definitions definitions
+	activities  activities
+	ends        watchers
+	mapRuns     mapRuns
 	metrics     metrics
 	engine      *engine
 	closing     sync.Once
@@ -66,15 +76,24 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		store: cfg.Store, invoker: cfg.Invoker, clock: cfg.Clock, log: cfg.Logger, account: cfg.Account, region: cfg.Region,
-		arnPrefix:   "arn:aws:states:" + cfg.Region + ":" + cfg.Account + ":",
-		definitions: definitions{store: cfg.Store, kept: map[string]*asl.StateMachine{}},
+		arnPrefix: "arn:aws:states:" + cfg.Region + ":" + cfg.Account + ":",
+		objects:   cfg.Objects, sdk: cfg.SDK,
+		http: loopbackClient(),
 	}
+	s.self = s.ownCaller()
+	s.definitions = definitions{store: cfg.Store, served: s.served, kept: map[string]*asl.StateMachine{}}
 	s.metrics = metrics{meter: cfg.Meter, arn: s.machineArn}
 	ctx := context.Background()
 	if err := s.machines.load(ctx, s.store); err != nil {
 		return nil, err
 	}
+	if err := s.activities.load(ctx, s.store); err != nil {
+		return nil, err
+	}
 	var err error
+	if s.tokenKey, err = secret(ctx, s.store); err != nil {
+		return nil, err
+	}
 	if s.engine, err = newEngine(ctx, s); err != nil {
 		return nil, err
 	}
@@ -96,26 +115,40 @@ func (s *Service) API() *awsproto.Service {
 		Name: "states", Target: "AWSStepFunctions", APIVersion: "2016-11-23",
 		Protocols: []awsproto.Protocol{awsproto.AWSJSON10}, Naming: awsproto.LowerCamel,
 		Operations: []awsproto.Operation{
+			awsproto.Op(s.CreateActivity),
 			awsproto.Op(s.CreateStateMachine),
 			awsproto.Op(s.CreateStateMachineAlias),
+			awsproto.Op(s.DeleteActivity),
 			awsproto.Op(s.DeleteStateMachine),
 			awsproto.Op(s.DeleteStateMachineAlias),
 			awsproto.Op(s.DeleteStateMachineVersion),
+			awsproto.Op(s.DescribeActivity),
 			awsproto.Op(s.DescribeExecution),
+			awsproto.Op(s.DescribeMapRun),
 			awsproto.Op(s.DescribeStateMachine),
 			awsproto.Op(s.DescribeStateMachineAlias),
 			awsproto.Op(s.DescribeStateMachineForExecution),
+			awsproto.Op(s.GetActivityTask),
 			awsproto.Op(s.GetExecutionHistory),
+			awsproto.Op(s.ListActivities),
 			awsproto.Op(s.ListExecutions),
+			awsproto.Op(s.ListMapRuns),
 			awsproto.Op(s.ListStateMachineAliases),
 			awsproto.Op(s.ListStateMachineVersions),
 			awsproto.Op(s.ListStateMachines),
 			awsproto.Op(s.ListTagsForResource),
 			awsproto.Op(s.PublishStateMachineVersion),
+			awsproto.Op(s.RedriveExecution),
+			awsproto.Op(s.SendTaskFailure),
+			awsproto.Op(s.SendTaskHeartbeat),
+			awsproto.Op(s.SendTaskSuccess),
 			awsproto.Op(s.StartExecution),
+			awsproto.Op(s.StartSyncExecution),
 			awsproto.Op(s.StopExecution),
 			awsproto.Op(s.TagResource),
+			awsproto.Op(s.TestState),
 			awsproto.Op(s.UntagResource),
+			awsproto.Op(s.UpdateMapRun),
 			awsproto.Op(s.UpdateStateMachine),
 			awsproto.Op(s.UpdateStateMachineAlias),
 			awsproto.Op(s.ValidateStateMachineDefinition),

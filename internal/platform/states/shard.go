@@ -23,7 +23,8 @@ type shard struct {
 	e      *engine
 	inbox  inbox
 	open   map[execID]*execution
-	timers timers
+	timers timers    // of the executions in memory
+	parked parked    // of those that wait in the store only
 	armed  time.Time // when the clock will call back; zero when it will not
 	disarm func() bool
 }
@@ -103,14 +104,23 @@ func (sh *shard) round(messages []message) {
 			}
 		case stop:
 			sh.halt(m, now, touch)
+		case redrive:
+			sh.redrive(m, now, touch)
 		case load:
-			if _, err := sh.owned(m.id, touch); err != nil && !errors.Is(err, errNotOpen) {
+			if _, err := sh.owned(m.id, touch); err != nil && !gone(err) {
 				sh.retryLoad(m.id, err)
+			}
+		case told:
+			sh.tell(m, now, touch)
+		case restore:
+			for _, p := range m.parked {
+				sh.parked.add(p)
 			}
 		case tick:
 			sh.armed = time.Time{}
 		}
 	}
+	more := sh.wake(now, touch)
 	for {
 		t := sh.timers.due(now)
 		if t == nil {
@@ -119,27 +129,33 @@ func (sh *shard) round(messages []message) {
 		delete(t.x.timers, t.command)
 		sh.apply(touch(t.x), t.event(), now)
 	}
-	sh.commit(changes)
+	sh.commit(changes, now)
+	if more {
+		sh.inbox.put(message{kind: tick})
+	}
 	sh.arm(now)
 }
 
 // commit makes the changes durable, all at once, and then performs what they ask for. When an expectation of one fails
 // the others must not suffer: then each is committed by itself.
-func (sh *shard) commit(changes []*change) {
-	if len(changes) == 0 {
-		return
-	}
-	merged := &store.Batch{}
+func (sh *shard) commit(changes []*change, now time.Time) {
+	merged, written := &store.Batch{}, 0
+	sh.e.fence(merged)
 	for _, c := range changes {
-		c.write()
+		if sh.write(c, now) {
+			written++
+		}
 		merged.Ops = append(merged.Ops, c.batch.Ops...)
 		merged.Expects = append(merged.Expects, c.batch.Expects...)
 	}
-	// The write itself is not cancelled by closing: what is in the queue of the store is written.
-	err := sh.e.s.store.Commit(context.WithoutCancel(sh.e.work), merged)
+	var err error
+	if written > 0 { // the write itself is not cancelled by closing: what is in the queue of the store is written
+		err = sh.e.s.store.Commit(context.WithoutCancel(sh.e.work), merged)
+	}
 	for _, c := range changes {
 		own := err
-		if len(changes) > 1 && errors.Is(err, store.ErrConflict) {
+		if written > 1 && errors.Is(err, store.ErrConflict) {
+			sh.e.fence(&c.batch)
 			own = sh.e.s.store.Commit(context.WithoutCancel(sh.e.work), &c.batch)
 		}
 		if own == nil {
@@ -154,21 +170,16 @@ func (sh *shard) commit(changes []*change) {
 func (sh *shard) undo(c *change, err error) {
 	x := c.x
 	x.cancelAll()
-	for _, t := range x.timers {
-		sh.timers.remove(t)
-	}
-	if sh.open[x.id] == x {
-		delete(sh.open, x.id)
+	sh.forget(x)
+	fenced := errors.Is(err, store.ErrConflict) && sh.e.lost()
+	if fenced {
+		err = unavailable()
 	}
 	for _, m := range c.waiting {
 		m.respond(reply{err: err})
 	}
 	c.turnAway()
-	switch {
-	case c.starting != nil: // it does not exist, and its caller knows
-	case errors.Is(err, store.ErrConflict):
-		sh.e.s.log.Error("an execution was taken over by another owner", "execution", sh.e.s.executionArn(x.id))
-	default:
+	if c.starting == nil && !fenced { // else it does not exist, and its caller knows
 		sh.retryLoad(x.id, err)
 	}
 }
@@ -185,6 +196,9 @@ func (sh *shard) retryLoad(id execID, err error) {
 // arm makes the clock call back at the earliest timer.
 func (sh *shard) arm(now time.Time) {
 	next, ok := sh.timers.next()
+	if p, waits := sh.parked.next(); waits && (!ok || p.Before(next)) {
+		next, ok = p, true
+	}
 	if !ok || !sh.armed.IsZero() && !next.Before(sh.armed) {
 		return
 	}

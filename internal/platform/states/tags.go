@@ -12,7 +12,7 @@ import (
 	"github.com/tealdeploy/teal/internal/store"
 )
 
-// TagResource sets tags of a state machine. Versions and aliases have none.
+// TagResource sets tags of a state machine or an activity. Versions and aliases have none.
 func (s *Service) TagResource(ctx context.Context, in *sfn.TagResourceInput) (*sfn.TagResourceOutput, error) {
 	var c constraints
 	c.arn("resourceArn", in.ResourceArn)
@@ -30,7 +30,7 @@ func (s *Service) TagResource(ctx context.Context, in *sfn.TagResourceInput) (*s
 	return &sfn.TagResourceOutput{}, nil
 }
 
-// UntagResource removes tags of a state machine. Removing what is not there is no error.
+// UntagResource removes tags of a state machine or an activity. Removing what is not there is no error.
 func (s *Service) UntagResource(ctx context.Context, in *sfn.UntagResourceInput) (*sfn.UntagResourceOutput, error) {
 	var c constraints
 	c.arn("resourceArn", in.ResourceArn)
@@ -52,31 +52,57 @@ func (s *Service) UntagResource(ctx context.Context, in *sfn.UntagResourceInput)
 	return &sfn.UntagResourceOutput{}, nil
 }
 
-// ListTagsForResource lists the tags of a state machine in the order of their keys.
+// ListTagsForResource lists the tags of a state machine or an activity in the order of their keys.
 func (s *Service) ListTagsForResource(_ context.Context, in *sfn.ListTagsForResourceInput) (*sfn.ListTagsForResourceOutput, error) {
 	var c constraints
 	c.arn("resourceArn", in.ResourceArn)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	ref, err := s.machineRef(*in.ResourceArn)
+	tags, err := s.tagsOf(*in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
-	m := s.machines.find(ref.name)
-	if ref.qualified() || m == nil {
-		return nil, resourceMissing(*in.ResourceArn)
-	}
 	out := &sfn.ListTagsForResourceOutput{Tags: []types.Tag{}}
-	for _, k := range slices.Sorted(maps.Keys(m.record.Tags)) {
-		v := m.record.Tags[k]
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		v := tags[k]
 		out.Tags = append(out.Tags, types.Tag{Key: &k, Value: &v})
 	}
 	return out, nil
 }
 
-// retag changes the tags of the machine that arn names; edit may change the map that it gets.
+func (s *Service) tagsOf(arn string) (map[string]string, error) {
+	if isActivity(arn) {
+		name, err := s.activityName(arn)
+		if err != nil {
+			return nil, err
+		}
+		a := s.activities.find(name)
+		if a == nil {
+			return nil, resourceMissing(arn)
+		}
+		return a.Tags, nil
+	}
+	ref, err := s.machineRef(arn)
+	if err != nil {
+		return nil, err
+	}
+	m := s.machines.find(ref.name)
+	if ref.qualified() || m == nil {
+		return nil, resourceMissing(arn)
+	}
+	return m.record.Tags, nil
+}
+
+// retag changes the tags of what arn names; edit may change the map that it gets.
 func (s *Service) retag(ctx context.Context, arn string, edit func(map[string]string) (map[string]string, error)) error {
+	if isActivity(arn) {
+		name, err := s.activityName(arn)
+		if err != nil {
+			return err
+		}
+		return s.retagActivity(ctx, arn, name, edit)
+	}
 	ref, err := s.machineRef(arn)
 	if err != nil {
 		return err

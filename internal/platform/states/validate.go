@@ -23,7 +23,7 @@ func (s *Service) ValidateStateMachineDefinition(_ context.Context, in *sfn.Vali
 	if kind == "" {
 		kind = types.StateMachineTypeStandard
 	}
-	_, found := diagnose(*in.Definition, kind)
+	_, found := s.definitions.diagnose(*in.Definition, kind)
 	out := &sfn.ValidateStateMachineDefinitionOutput{
 		Result: types.ValidateStateMachineDefinitionResultCodeOk, Diagnostics: []types.ValidateStateMachineDefinitionDiagnostic{},
 	}

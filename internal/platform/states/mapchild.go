@@ -1,0 +1,183 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"strconv"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/tealdeploy/teal/internal/asl"
+	"github.com/tealdeploy/teal/internal/asl/interp"
+	"github.com/tealdeploy/teal/internal/store"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// startChild starts a child execution of a Map run, and sees to it that its end is told.
+func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
+	run, s := x.runOf(c.MapRun), sh.e.s
+	if run == nil {
+		return
+	}
+	child := &childOf{Run: run.ARN, Key: run.key(), Index: c.Index, Items: c.Items, Path: append(x.path(), run.State)}
+	s.mapRuns.with(run.ARN, func(l *liveRun) { l.children, l.items = l.children+1, l.items+c.Items })
+	ended := sync.OnceFunc(func() {
+		s.mapRuns.with(run.ARN, func(l *liveRun) { l.children, l.items = l.children-1, l.items-c.Items })
+	})
+	from, name, machine, parent := x, run.childName(c.Index), run.childMachine(), x.id
+	tell := func(r *executionResult) {
+		ended()
+		sh.inbox.put(message{kind: answered, id: parent, answer: childAnswer(from, command, r)})
+	}
+	if run.Express {
+		ctx, cancel := context.WithCancelCause(sh.e.work)
+		x.tasks[command] = func(why error) { ended(); cancel(why) }
+		go func() {
+			defer cancel(nil)
+			if r := s.expressChild(ctx, parent, machine, name, child, c); ctx.Err() == nil {
+				tell(r)
+			}
+		}()
+		return
+	}
+	id := execID{machine, name}
+	leave := s.ends.watch(id, tell)
+	x.tasks[command] = func(why error) {
+		leave()
+		ended()
+		if errors.Is(why, errWithdrawn) {
+			s.engine.post(message{kind: stop, id: id, stop: stopRequest{cause: "The Map run was stopped."}})
+		}
+	}
+	go func() {
+		r, err := s.beginChild(sh.e.work, parent, id, child, c)
+		switch {
+		case sh.e.work.Err() != nil || r == nil && err == nil: // it runs
+		case err != nil:
+			leave()
+			tell(&executionResult{Status: types.ExecutionStatusFailed, Error: asl.ErrRuntime, Cause: "The child execution could not be started: " + err.Error()})
+		default:
+			leave()
+			tell(r)
+		}
+	}()
+}
+
+// path leads from the machine's definition to what x runs.
+func (x *execution) path() []string {
+	if x.child == nil {
+		return nil
+	}
+	return append([]string(nil), x.child.Path...)
+}
+
+func childAnswer(of *execution, command int64, r *executionResult) answer {
+	a := answer{of: of, command: command, output: json.RawMessage(r.Output)}
+	switch r.Status {
+	case types.ExecutionStatusSucceeded:
+		return a
+	case types.ExecutionStatusTimedOut:
+		a.failed = &taskFailure{asl.ErrTimeout, r.Cause}
+	default:
+		a.failed = &taskFailure{r.Error, r.Cause}
+	}
+	a.output = nil
+	return a
+}
+
+// newChild is the record of a child, on the revision of its parent.
+func (s *Service) newChild(ctx context.Context, parent execID, machine, name string, child *childOf, input string) (*executionRecord, error) {
+	of, err := s.executionRecord(ctx, parent)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	return &executionRecord{
+		Machine: machine, Name: name, Serial: serial, Version: of.Version, Alias: of.Alias, Revision: of.Revision,
+		Input: input, Child: child,
+	}, nil
+}
+
+// beginChild starts a child, or redrives it; result is not nil when it has ended before.
+func (s *Service) beginChild(ctx context.Context, parent, id execID, child *childOf, c *interp.StartChild) (result *executionResult, err error) {
+	was, err := s.executionRecord(ctx, id)
+	switch {
+	case err == nil:
+		if result, err = s.executionResult(ctx, was.Serial); err != nil || result == nil || !c.Redrive {
+			return result, err
+		}
+		if result.Status == types.ExecutionStatusSucceeded {
+			return result, nil
+		}
+		m := message{kind: redrive, id: id, reply: make(chan reply, 1)}
+		if !s.engine.post(m) {
+			return nil, unavailable()
+		}
+		if err := (<-m.reply).err; err != nil && !errors.Is(err, errExists) {
+			return nil, err
+		}
+		return nil, nil
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	r, err := s.newChild(ctx, parent, id.machine, id.name, child, string(c.Input))
+	if err != nil {
+		return nil, err
+	}
+	m := message{kind: start, id: id, record: r, reply: make(chan reply, 1)}
+	if !s.engine.post(m) {
+		return nil, unavailable()
+	}
+	if err := (<-m.reply).err; err != nil && !errors.Is(err, errExists) && !errors.Is(err, store.ErrConflict) {
+		return nil, err
+	}
+	return nil, nil
+}
+
+// expressChild runs an Express child, and keeps how it has ended.
+func (s *Service) expressChild(ctx context.Context, parent execID, machine, name string, child *childOf, c *interp.StartChild) *executionResult {
+	failed := func(err error) *executionResult {
+		return &executionResult{Status: types.ExecutionStatusFailed, Error: asl.ErrRuntime, Cause: err.Error()}
+	}
+	input := string(c.Input)
+	if was, err := s.store.Get(ctx, bucketMapChildren, child.row()); err == nil {
+		old, err := decode[childRecord](bucketMapChildren, child.row(), was)
+		if err != nil {
+			return failed(err)
+		}
+		if !c.Redrive || old.Status == types.ExecutionStatusSucceeded {
+			return &executionResult{Status: old.Status, Stopped: old.Stopped, Output: old.Output, Error: old.Error, Cause: old.Cause}
+		}
+		input = old.Input
+	}
+	r, err := s.newChild(ctx, parent, machine, name, child, input)
+	if err != nil {
+		return failed(err)
+	}
+	definition, err := s.definitionOf(ctx, r)
+	if err != nil {
+		return failed(err)
+	}
+	r.Started = s.now()
+	result, err := s.express(ctx, definition, r)
+	if err != nil {
+		return failed(err)
+	}
+	b := &store.Batch{}
+	s.engine.fence(b)
+	b.Put(bucketMapChildren, child.row(), encode(childRecord{
+		Status: result.Status, Items: child.Items, Name: name, Input: r.Input, Output: result.Output, Error: result.Error, Cause: result.Cause,
+		Serial: r.Serial, Started: r.Started, Stopped: result.Stopped,
+	}))
+	if err := s.store.Commit(context.WithoutCancel(ctx), b); err != nil {
+		return failed(err)
+	}
+	return result
+}
