@@ -1,10 +1,13 @@
 package platform
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -349,5 +352,49 @@ func TestCloseIsIdempotent(t *testing.T) {
 		must(t, err)
 	case <-time.After(20 * time.Second):
 		t.Fatal("the platform does not close while a function runs")
+	}
+}
+
+// A zip that is none, and zips that would write outside of their folder, are refused, and nothing of them stays.
+func TestBadZips(t *testing.T) {
+	r := start(t, Config{})
+	ctx := t.Context()
+	bad := map[string][]byte{"no zip": []byte("this is no zip"), "cut off": code(t)[:1000]}
+	for _, entry := range []string{"../escaped", "a/../../escaped", "/etc/escaped", "..\\escaped"} {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		f, err := w.Create(entry)
+		must(t, err)
+		_, err = f.Write([]byte("x"))
+		must(t, errors.Join(err, w.Close()))
+		bad[entry] = b.Bytes()
+	}
+	for name, zipped := range bad {
+		_, err := r.lambda.CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: aws.String("bad"), Role: aws.String(role),
+			Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Code: &lambdatypes.FunctionCode{ZipFile: zipped}})
+		var invalid *lambdatypes.InvalidParameterValueException
+		if !errors.As(err, &invalid) {
+			t.Errorf("%s: %v, want an InvalidParameterValueException", name, err)
+		}
+		var missing *lambdatypes.ResourceNotFoundException
+		if _, err := r.lambda.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("bad")}); !errors.As(err, &missing) {
+			t.Errorf("%s: the function is there all the same: %v", name, err)
+		}
+	}
+	must(t, filepath.WalkDir(r.config.DataDir, func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(path, "escaped") {
+			t.Errorf("%s was written", path)
+		}
+		return err
+	}))
+	// What is there stays as it was when its code is to be replaced by such a zip.
+	r.create("good", map[string]string{"ANSWER": `"good"`})
+	if _, err := r.lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("good"), ZipFile: bad["../escaped"]}); err == nil {
+		t.Error("a bad zip replaced a function's code")
+	}
+	out, err := r.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("good")})
+	must(t, err)
+	if string(out.Payload) != `"good"` {
+		t.Errorf("the function answered %s", out.Payload)
 	}
 }
