@@ -49,7 +49,10 @@ func TestKilled(t *testing.T) {
 		return out
 	}
 	blue := deploy("blue")
-	order := startOrder(t, p.URL+"/_aws/execute-api/"+blue.API.ID+"/orders", 4)
+	// Green is built once before the order is placed, so that the order is still in its first waits when green is promoted.
+	var plan struct{ App string }
+	teal(t, 0, &plan, []string{"RELEASE=green", "TEAL_GOARCH=" + runtime.GOARCH}, "plan", "--file", filepath.Join(app, "teal.yaml"), "--endpoint", p.URL, "--output", "json")
+	order := startOrder(t, p.URL+"/_aws/execute-api/"+blue.API.ID+"/orders", 8)
 	if green := deploy("green"); green.Phase != "promoted" || green.Release.Workflows[0].ARN == blue.Release.Workflows[0].ARN {
 		t.Fatalf("green = %+v", green)
 	}
