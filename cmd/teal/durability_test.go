@@ -44,7 +44,8 @@ func TestKilled(t *testing.T) {
 			Functions []struct{ Name, Version string }
 			Workflows []struct{ ARN string }
 		}
-	}) {
+	},
+	) {
 		teal(t, 0, &out, []string{"RELEASE=" + colour, "TEAL_GOARCH=" + runtime.GOARCH}, "deploy", "--file", filepath.Join(app, "teal.yaml"), "--endpoint", p.URL, "--output", "json")
 		return out
 	}
@@ -159,9 +160,11 @@ func (s *served) startSlow(t *testing.T, url string) string {
 	if runtime.GOARCH == "arm64" {
 		architecture = lambdatypes.ArchitectureArm64
 	}
-	fn, err := lambda.NewFromConfig(s.aws).CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: aws.String("slow"), Publish: true,
+	fn, err := lambda.NewFromConfig(s.aws).CreateFunction(ctx, &lambda.CreateFunctionInput{
+		FunctionName: aws.String("slow"), Publish: true,
 		Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String("arn:aws:iam::000000000000:role/teal"),
-		Architectures: []lambdatypes.Architecture{architecture}, Timeout: aws.Int32(60), Code: &lambdatypes.FunctionCode{ZipFile: testFunction(t)}})
+		Architectures: []lambdatypes.Architecture{architecture}, Timeout: aws.Int32(60), Code: &lambdatypes.FunctionCode{ZipFile: testFunction(t)},
+	})
 	must(t, err)
 	definition := fmt.Sprintf(`{"StartAt":"Work","States":{"Work":{"Type":"Task","Resource":"%s:%s","End":true}}}`,
 		strings.TrimSuffix(aws.ToString(fn.FunctionArn), ":1"), aws.ToString(fn.Version))

@@ -128,9 +128,11 @@ func createFunction(b *testing.B, addr, code string) {
 		Region: "us-east-1", BaseEndpoint: aws.String("http://" + addr),
 		Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
 	})
-	if _, err := api.CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: name, Runtime: types.RuntimeProvidedal2023,
+	if _, err := api.CreateFunction(ctx, &lambda.CreateFunctionInput{
+		FunctionName: name, Runtime: types.RuntimeProvidedal2023,
 		Role: aws.String("arn:aws:iam::000000000000:role/bench"), Handler: aws.String("bootstrap"),
-		Code: &types.FunctionCode{ZipFile: zipOf(b, "bootstrap", text)}, Publish: true}); err != nil {
+		Code: &types.FunctionCode{ZipFile: zipOf(b, "bootstrap", text)}, Publish: true,
+	}); err != nil {
 		b.Fatal(err)
 	}
 	if _, err := api.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: name, Description: aws.String("the second")}); err != nil {
@@ -139,8 +141,10 @@ func createFunction(b *testing.B, addr, code string) {
 	if _, err := api.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: name}); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := api.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: name, Name: aws.String("live"), FunctionVersion: aws.String("1"),
-		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 0.1}}}); err != nil {
+	if _, err := api.CreateAlias(ctx, &lambda.CreateAliasInput{
+		FunctionName: name, Name: aws.String("live"), FunctionVersion: aws.String("1"),
+		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 0.1}},
+	}); err != nil {
 		b.Fatal(err)
 	}
 }

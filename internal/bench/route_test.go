@@ -35,9 +35,11 @@ func BenchmarkRoute(b *testing.B) {
 		return &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": share}}
 	}
 	must(b, func() error {
-		_, err := s.CreateFunction(ctx, &sdk.CreateFunctionInput{FunctionName: name, Runtime: types.RuntimeProvidedal2023,
+		_, err := s.CreateFunction(ctx, &sdk.CreateFunctionInput{
+			FunctionName: name, Runtime: types.RuntimeProvidedal2023,
 			Role: aws.String("arn:aws:iam::000000000000:role/bench"), Handler: aws.String("bootstrap"),
-			Code: &types.FunctionCode{ZipFile: zipOf(b, "bootstrap", []byte("#!/bin/sh\n"))}, Publish: true})
+			Code: &types.FunctionCode{ZipFile: zipOf(b, "bootstrap", []byte("#!/bin/sh\n"))}, Publish: true,
+		})
 		return err
 	}, func() error {
 		_, err := s.UpdateFunctionConfiguration(ctx, &sdk.UpdateFunctionConfigurationInput{FunctionName: name, Description: aws.String("the second")})

@@ -56,8 +56,10 @@ func workflows(b *testing.B, db *counting, body string, workers int) func(*testi
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.Close() })
-	m, err := s.CreateStateMachine(b.Context(), &sfn.CreateStateMachineInput{Name: aws.String("m"), RoleArn: aws.String("arn:aws:iam::000000000000:role/bench"),
-		Definition: aws.String(`{"StartAt":"A","States":{` + body + `}}`)})
+	m, err := s.CreateStateMachine(b.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("m"), RoleArn: aws.String("arn:aws:iam::000000000000:role/bench"),
+		Definition: aws.String(`{"StartAt":"A","States":{` + body + `}}`),
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
