@@ -21,7 +21,9 @@ lint: ## formatting, vet and the linters of .golangci.yml
 	golangci-lint run ./...
 
 bench: ## the benchmarks of docs/performance.md
-	go test -run '^$$' -bench . -benchmem ./internal/alias ./internal/asl/interp ./internal/store/... ./internal/pool ./internal/platform/...
+	go test -run '^$$' -bench . -benchmem ./internal/alias ./internal/asl/interp ./internal/store/... ./internal/platform/...
+	go test -run '^$$' -bench . -benchtime 5x ./internal/pool
+	go test -run '^$$' -bench . -benchtime 10x ./internal/bench
 
 conformance: ## replay recorded answers of AWS, when they are at hand in ../shared/conformance (needs Python and boto3)
 	.ci/conformance

@@ -173,11 +173,11 @@ func (d *demo) story(ctx context.Context) error {
 	d.say("2  steady traffic flows to %s/hello, and a long workflow is started", d.api)
 	t := startTraffic(ctx, d.api+"/hello", requestsPerSecond)
 	defer t.Stop()
-	long, err := d.startOrder(ctx, 6)
+	long, err := d.startOrder(ctx, 8)
 	if err != nil {
 		return err
 	}
-	d.keepPromise(true, "a workflow is in flight on blue", "%s", long[strings.LastIndex(long, ":")+1:])
+	d.app.progress("  execution %s", long[strings.LastIndex(long, ":")+1:])
 
 	d.say("3  green is released")
 	second, err := d.release(ctx, "green")
@@ -185,6 +185,11 @@ func (d *demo) story(ctx context.Context) error {
 		return err
 	}
 	greenVersions, greenMachine := byName(second.State.Release), second.State.Release.Workflows[0]
+	inFlight, err := sfn.NewFromConfig(d.cfg).DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &long})
+	if err != nil {
+		return err
+	}
+	d.keepPromise(inFlight.Status == types.ExecutionStatusRunning, "the workflow was in flight all the while", "it is %s as green is promoted", inFlight.Status)
 	d.keepPromise(second.ExitCode == ExitDone, "green is promoted after 10 %, 50 % and 100 %", "%s", verdictsOf(second.State))
 	d.keepPromise(pinnedTo(greenMachine, greenVersions), "green's workflow is pinned to green's versions", "%s", pinsOf(greenMachine))
 	after, err := d.startOrder(ctx, 0)

@@ -101,12 +101,19 @@ func (a *app) deploy(ctx context.Context) (deployment, error) {
 	if err != nil {
 		return deployment{}, err
 	}
+	if err := a.reachable(ctx, s.cfg); err != nil {
+		return deployment{}, err
+	}
 	spec, err := a.packaged(ctx, s.manifest)
 	if err != nil {
 		return deployment{}, err
 	}
-	if _, err := s.target.Identity(ctx); err != nil {
+	id, err := s.target.Identity(ctx)
+	if err != nil {
 		return deployment{}, a.connection(s.cfg, err)
+	}
+	if err := checkDefinitions(ctx, s.cfg, id, spec); err != nil {
+		return deployment{}, err
 	}
 	w := a.watch()
 	defer w.Close()

@@ -38,6 +38,9 @@ Interrupting the wait does not stop the execution.`,
 			if err != nil {
 				return err
 			}
+			if err := a.reachable(c.Context(), cfg); err != nil {
+				return err
+			}
 			machine, err := stateMachineARN(c.Context(), cfg, args[0])
 			if err != nil {
 				return a.connection(cfg, err)

@@ -33,6 +33,9 @@ func (a *app) invokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.reachable(c.Context(), cfg); err != nil {
+				return err
+			}
 			in := &lambda.InvokeInput{FunctionName: &args[0], Payload: body}
 			if async {
 				in.InvocationType = types.InvocationTypeEvent

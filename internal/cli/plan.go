@@ -29,6 +29,9 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.reachable(c.Context(), cfg); err != nil {
+				return err
+			}
 			spec, err := a.packaged(c.Context(), m)
 			if err != nil {
 				return err
@@ -39,6 +42,9 @@ func (a *app) planCommand() *cobra.Command {
 			}
 			plan, err := release.MakePlan(spec, observed)
 			if err != nil {
+				return err
+			}
+			if err := checkDefinitions(c.Context(), cfg, plan.Identity, spec); err != nil {
 				return err
 			}
 			if a.json() {

@@ -37,6 +37,9 @@ promotion, every alias goes back to the versions of the release that served befo
 				}
 				return a.wish(ctx, rollout.Event{Kind: rollout.EventAbort, By: who(), Reason: "teal rollback"})
 			}
+			if err := a.reachable(ctx, s.cfg); err != nil {
+				return err
+			}
 			w := a.watch()
 			defer w.Close()
 			ctl, err := a.controller(s, w)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -44,15 +45,44 @@ func (a *app) awsConfig(ctx context.Context, manifestEndpoint, manifestRegion st
 
 // connection explains an SDK error that means that nothing answers at the endpoint.
 func (a *app) connection(cfg aws.Config, err error) error {
-	var op *net.OpError
-	if err != nil && errors.As(err, &op) && op.Op == "dial" {
-		where := "AWS"
-		if cfg.BaseEndpoint != nil {
-			where = *cfg.BaseEndpoint
-		}
-		return hint(fmt.Errorf("nothing answers at %s: %w", where, op), "start the embedded platform with: teal serve")
+	if !refused(err) {
+		return err
 	}
-	return err
+	where := "AWS"
+	if cfg.BaseEndpoint != nil {
+		where = *cfg.BaseEndpoint
+	}
+	var op *net.OpError
+	errors.As(err, &op)
+	return hint(fmt.Errorf("nothing answers at %s: %w", where, op), "start the embedded platform with: teal serve")
+}
+
+// refused reports whether an error means that no connection came about.
+func refused(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// reachable reports at once that nothing listens at an endpoint on this machine. The SDK would find out too, but only after
+// minutes of repetition, which are right for an endpoint that is away for a moment in the middle of a rollout.
+func (a *app) reachable(ctx context.Context, cfg aws.Config) error {
+	if cfg.BaseEndpoint == nil {
+		return nil
+	}
+	u, err := url.Parse(*cfg.BaseEndpoint)
+	if err != nil || !loopback(u.Hostname()) {
+		return nil //nolint:nilerr // elsewhere there may be a proxy in between: the SDK knows it
+	}
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme // a service's name stands for its port
+	}
+	d := net.Dialer{Timeout: 5 * time.Second}
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return a.connection(cfg, err)
+	}
+	return conn.Close()
 }
 
 func loopback(host string) bool {

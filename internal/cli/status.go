@@ -115,6 +115,9 @@ func (a *app) readStatus(ctx context.Context) (status, error) {
 	if err != nil {
 		return status{}, err
 	}
+	if err := a.reachable(ctx, cfg); err != nil {
+		return status{}, err
+	}
 	s := status{App: m.Spec.App}
 	expected := map[release.Ref]string{}
 	current, err := books.Current(ctx, s.App)
@@ -149,10 +152,9 @@ func (a *app) readStatus(ctx context.Context) (status, error) {
 		switch r, err := endpoint.GetRouting(ctx, ref); {
 		case err == nil:
 			at.Actual = &r
+		case refused(err):
+			return s, a.connection(cfg, err)
 		case !errors.Is(err, release.ErrNoAlias):
-			if unreachable := a.connection(cfg, err); unreachable != err {
-				return s, unreachable
-			}
 			at.Error = err.Error()
 		}
 		s.Aliases = append(s.Aliases, at)
@@ -230,7 +232,8 @@ func (a *app) writeStatus(s status) {
 		if at.Error != "" {
 			row[1] = at.Error
 		}
-		if at.drifted() && (s.Rollout == nil || !s.Rollout.Ended.IsZero()) { // while a rollout is under way they are where it put them
+		// While a rollout is under way they are where it put them.
+		if at.drifted() && (s.Rollout == nil || !s.Rollout.Ended.IsZero() || s.Rollout.Phase == "failed-dirty") {
 			row[2] = p.paint(yellow, "⚠ the ledger left it at "+shortVersion(at.Expected))
 		}
 		rows = append(rows, row)

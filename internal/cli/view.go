@@ -69,8 +69,8 @@ func render(s rollout.State, now time.Time, p painter) []string {
 		add("")
 		lines = append(lines, pins...)
 	}
-	if v, ok := s.Verdict(); ok {
-		add("")
+	add("")
+	if v, ok := s.Verdict(); ok && current(s, v) && !strings.Contains(s.Cause, v.Reason) {
 		add("%s %s  %s", judgementMark(v.Judgement, p), p.paint(bold, string(v.Judgement)), v.Reason)
 	}
 	if next := waiting(s, now); next != "" {
@@ -79,7 +79,15 @@ func render(s rollout.State, now time.Time, p painter) []string {
 	if s.Cause != "" {
 		add("%s %s", p.paint(red, "✖"), s.Cause)
 	}
+	for lines[len(lines)-1] == "" {
+		lines = lines[:len(lines)-1]
+	}
 	return lines
+}
+
+// current reports whether a verdict tells of the step that is drawn; at its end a rollout is drawn with its latest.
+func current(s rollout.State, v rollout.Verdict) bool {
+	return v.Step == s.Step || s.Phase.Ended() || s.Phase == rollout.RollingBack
 }
 
 func phaseLabel(s rollout.State, p painter) string {
@@ -135,67 +143,117 @@ func weightBar(s rollout.State, p painter) (string, bool) {
 	}
 	const width = 40
 	filled := shift.Weight * width / 100
-	return p.paint(green, strings.Repeat("█", filled)) + p.paint(blue, strings.Repeat("█", width-filled)) +
+	return p.paint(green, strings.Repeat("█", filled)) + p.paint(blue, strings.Repeat("░", width-filled)) +
 		fmt.Sprintf("  %d %% green  step %d of %d", shift.Weight, min(s.Step, s.Steps()), s.Steps()), true
 }
 
-// aliasTable has a row for every alias: versions, the weight set, the share observed, and both versions' requests and errors.
+// aliasTable has a row for every alias: versions, the weight set, and, where something was observed, the share of green
+// and both versions' requests and errors.
 func aliasTable(s rollout.State, p painter) []string {
 	verdicts := map[release.Ref]rollout.SubjectVerdict{}
-	if v, ok := s.Verdict(); ok {
+	if v, ok := s.Verdict(); ok && current(s, v) {
 		for _, subject := range v.Subjects {
 			verdicts[subject.Ref] = subject
 		}
 	}
-	rows := [][]string{{"alias", "blue → green", "set", "observed", "blue", "green"}}
+	rows := [][]string{{"alias", "blue → green", "set", "", "", ""}}
+	if len(verdicts) > 0 {
+		copy(rows[0][3:], []string{"observed", "blue", "green"})
+	}
 	for _, a := range s.Aliases {
-		from, to := shortVersion(a.Blue), shortVersion(a.Green)
-		row := []string{a.Ref.Name + ":" + a.Ref.Alias, first(from, "none") + " → " + first(to, "?"), "–", "–", "", ""}
+		name, from, to := a.Ref.Name+":"+a.Ref.Alias, shortVersion(a.Blue), shortVersion(a.Green)
+		if a.Unchanged() {
+			rows = append(rows, []string{p.paint(dim, name), p.paint(dim, first(to, from)), p.paint(dim, "unchanged"), "", "", ""})
+			continue
+		}
+		row := []string{name, p.paint(blue, first(from, "none")) + " → " + p.paint(green, first(to, "?")), "", "", "", ""}
+		routing := a.Actual.Routing
 		switch {
-		case a.Unchanged():
-			row[1], row[2] = first(to, from), "unchanged"
-		case a.Actual.Routing.Primary != "":
-			row[2] = strconv.FormatFloat(a.Actual.Routing.Share(a.Green)*100, 'f', -1, 64) + " %"
-		}
-		if v, ok := verdicts[a.Ref]; ok && !a.Unchanged() {
-			if all := v.Blue.Requests + v.Green.Requests; all > 0 {
-				row[3] = fmt.Sprintf("%.1f %%", float64(v.Green.Requests)/float64(all)*100)
+		case a.Gone:
+			row[2] = p.paint(red, "⚠ deleted by someone else")
+		case a.Foreign:
+			routing.Primary, routing.Additional = shortVersion(routing.Primary), shortVersion(routing.Additional)
+			row[2] = p.paint(red, "⚠ "+routing.String()+", by someone else")
+		case routing.Primary != "":
+			row[2] = strconv.FormatFloat(routing.Share(a.Green)*100, 'f', -1, 64) + " %"
+			if a.Failed != "" {
+				row[2] += p.paint(red, " ⚠ not written")
 			}
-			row[4], row[5] = countsLabel(v.Blue), countsLabel(v.Green)
 		}
-		if a.Foreign || a.Gone || a.Failed != "" {
-			row[5] += "  ⚠ " + first(a.Failed, a.LastFail, "changed by someone else")
+		if v, ok := verdicts[a.Ref]; ok {
+			copy(row[3:], observed(a, v, p))
 		}
 		rows = append(rows, row)
 	}
 	return table(rows, p)
 }
 
-func countsLabel(c rollout.Counts) string {
+// observed tells the share of green, and what was seen of blue and green. A function that only workflows call is reached
+// by its version and not by its alias: that nothing is seen there is no lack.
+func observed(a rollout.Alias, v rollout.SubjectVerdict, p painter) []string {
+	all := v.Blue.Requests + v.Green.Requests
 	switch {
-	case c.Requests == 0 && c.Running == 0:
-		return "no data"
-	case c.Running > 0:
-		return fmt.Sprintf("%d ended, %d failed, %d running", c.Requests, c.Errors, c.Running)
+	case all == 0 && v.Blue.Running+v.Green.Running > 0:
+		return []string{"", countsLabel(v.Blue, p), countsLabel(v.Green, p)}
+	case all == 0 && a.Pinned:
+		return []string{p.paint(dim, "pinned"), "", ""}
+	case all == 0:
+		return []string{p.paint(dim, "no data"), "", ""}
 	}
-	return fmt.Sprintf("%d requests, %d failed", c.Requests, c.Errors)
+	return []string{fmt.Sprintf("%.1f %%", float64(v.Green.Requests)/float64(all)*100), countsLabel(v.Blue, p), countsLabel(v.Green, p)}
 }
 
-// pinLines shows what every workflow of green calls: state → exact function version.
+// countsLabel tells requests, or executions, of which failures and what still runs are named where there are any.
+func countsLabel(c rollout.Counts, p painter) string {
+	what := "requests"
+	if c.Running > 0 {
+		what = "ended"
+	}
+	label := fmt.Sprintf("%d %s", c.Requests, what)
+	if c.Errors > 0 {
+		label += ", " + p.paint(red, fmt.Sprintf("%d failed", c.Errors))
+	}
+	if c.Running > 0 {
+		label += fmt.Sprintf(", %d running", c.Running)
+	}
+	return label
+}
+
+// pinLines shows what every workflow of green calls: below its version each function version, with the states that call it.
 func pinLines(s rollout.State, p painter) []string {
 	var lines []string
 	for _, w := range s.Release.Workflows {
-		line := w.Name + " " + p.paint(green, shortVersion(w.ARN))
-		for i, pin := range w.Pins {
-			sep := ", "
-			if i == 0 {
-				sep = p.paint(dim, " ├ ")
+		lines = append(lines, w.Name+":"+p.paint(green, shortVersion(w.ARN))+p.paint(dim, label(" ", pinned(w))))
+		states := map[string][]string{}
+		var functions []string
+		for _, pin := range w.Pins {
+			f := pin.Function + ":" + p.paint(green, pin.Version)
+			if states[f] == nil {
+				functions = append(functions, f)
 			}
-			line += sep + pin.State + p.paint(dim, " → ") + pin.Function + ":" + p.paint(green, pin.Version)
+			states[f] = append(states[f], pin.State)
 		}
-		lines = append(lines, line)
+		width := 0
+		for _, f := range functions {
+			width = max(width, lipgloss.Width(f))
+		}
+		for i, f := range functions {
+			branch := "├ "
+			if i == len(functions)-1 {
+				branch = "└ "
+			}
+			lines = append(lines, p.paint(dim, branch)+f+strings.Repeat(" ", width-lipgloss.Width(f)+2)+strings.Join(states[f], ", "))
+		}
 	}
 	return lines
+}
+
+// pinned says that a workflow calls exact versions, when it does.
+func pinned(w release.StateMachineVersion) string {
+	if len(w.Pins) == 0 {
+		return ""
+	}
+	return "is pinned to"
 }
 
 // waiting says what the rollout waits for, and how long.

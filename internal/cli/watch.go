@@ -53,7 +53,7 @@ func (l *plainLines) Observe(s rollout.State) {
 		if n.Level != rollout.Info {
 			mark = "⚠"
 		}
-		fmt.Fprintf(l.w, "%s %s %s\n", at, mark, n.Text)
+		fmt.Fprintf(l.w, "%s %s %s\n", n.At.Format("15:04:05"), mark, n.Text)
 	}
 	if s.Phase != l.phase {
 		l.phase = s.Phase

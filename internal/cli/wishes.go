@@ -75,6 +75,9 @@ func (a *app) wish(ctx context.Context, ev rollout.Event) error {
 
 // resume drives the rollout that the application is locked for.
 func (a *app) resume(ctx context.Context, s *session, ev rollout.Event) error {
+	if err := a.reachable(ctx, s.cfg); err != nil {
+		return err
+	}
 	w := a.watch()
 	defer w.Close()
 	c, err := a.controller(s, w)

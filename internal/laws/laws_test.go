@@ -162,8 +162,10 @@ func TestPureRanksImportNoTechnology(t *testing.T) {
 
 // Why: time comes in as an event, so a rollout or an execution can be replayed to the same result.
 func TestPureRanksDoNotAskForTheTime(t *testing.T) {
-	clock := map[string]bool{"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true,
-		"Tick": true, "NewTimer": true, "NewTicker": true}
+	clock := map[string]bool{
+		"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true,
+		"Tick": true, "NewTimer": true, "NewTicker": true,
+	}
 	for _, f := range sources(t) {
 		if r, _ := rank(f.pkg); r > 1 || under(f.pkg, "examples") {
 			continue
@@ -181,10 +183,14 @@ func TestPureRanksDoNotAskForTheTime(t *testing.T) {
 
 // Why: the controller meets the embedded platform only as it meets AWS, so what is rehearsed is what will happen.
 func TestReleasingAndPlatformMeetOnlyOverTheWire(t *testing.T) {
-	releasing := []string{"internal/controller", "internal/target", "internal/health", "internal/ledger", "internal/rollout",
-		"internal/release", "internal/manifest"}
-	platform := []string{"internal/platform", "internal/awsproto", "internal/store", "internal/pool", "internal/proc",
-		"internal/runtimeapi"}
+	releasing := []string{
+		"internal/controller", "internal/target", "internal/health", "internal/ledger", "internal/rollout",
+		"internal/release", "internal/manifest",
+	}
+	platform := []string{
+		"internal/platform", "internal/awsproto", "internal/store", "internal/pool", "internal/proc",
+		"internal/runtimeapi",
+	}
 	forbid(t, releasing, platform, "releasing speaks to the platform through the AWS SDK only")
 	forbid(t, platform, releasing, "the platform knows nothing of releases")
 }

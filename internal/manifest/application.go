@@ -203,8 +203,10 @@ func (a *application) readFunction(key string, f field) {
 	}
 	a.functions[key] = true
 	d := a.defaults
-	fn := release.Function{Key: key, Name: a.m.Spec.App + "-" + key, Alias: d.alias, Runtime: d.runtime, Role: d.role,
-		MemorySize: d.memorySize, Timeout: d.timeout, Architectures: d.architectures}
+	fn := release.Function{
+		Key: key, Name: a.m.Spec.App + "-" + key, Alias: d.alias, Runtime: d.runtime, Role: d.role,
+		MemorySize: d.memorySize, Timeout: d.timeout, Architectures: d.architectures,
+	}
 	c := code{Build: Build{Function: key, Dir: a.m.Dir}}
 	var own map[string]string
 	pathOf := func(f field) {
@@ -302,8 +304,10 @@ func (a *application) readWorkflow(key string, f field) {
 		return
 	}
 	a.workflows[key] = true
-	w := release.Workflow{Key: key, Name: a.m.Spec.App + "-" + key, Alias: a.defaults.alias, Role: a.defaults.role,
-		Type: release.TypeStandard, UseExactVersion: true}
+	w := release.Workflow{
+		Key: key, Name: a.m.Spec.App + "-" + key, Alias: a.defaults.alias, Role: a.defaults.role,
+		Type: release.TypeStandard, UseExactVersion: true,
+	}
 	before := len(a.faults)
 	if !a.object(f, map[string]func(field){
 		"name": func(f field) {

@@ -103,16 +103,24 @@ func TestLoadReadsEveryField(t *testing.T) {
 	want := release.Spec{
 		App: "shop",
 		Functions: []release.Function{
-			{Key: "check", Name: "shop-verifier", Alias: "blue", Runtime: "provided.al2023", Handler: "bootstrap", Role: role, Description: "looks at green",
-				Architectures: []string{"arm64"}, MemorySize: 256, Environment: map[string]string{"LOG_LEVEL": "info", "REGION_ID": "7"}},
-			{Key: "work", Name: "shop-work", Alias: "live", Runtime: "python3.13", Handler: "app.work", Role: role, MemorySize: 256, Timeout: 45,
-				Environment: map[string]string{"LOG_LEVEL": "debug", "REGION_ID": "7", "FLAG": "true", "PRICE": "${notAVariable}"}},
+			{
+				Key: "check", Name: "shop-verifier", Alias: "blue", Runtime: "provided.al2023", Handler: "bootstrap", Role: role, Description: "looks at green",
+				Architectures: []string{"arm64"}, MemorySize: 256, Environment: map[string]string{"LOG_LEVEL": "info", "REGION_ID": "7"},
+			},
+			{
+				Key: "work", Name: "shop-work", Alias: "live", Runtime: "python3.13", Handler: "app.work", Role: role, MemorySize: 256, Timeout: 45,
+				Environment: map[string]string{"LOG_LEVEL": "debug", "REGION_ID": "7", "FLAG": "true", "PRICE": "${notAVariable}"},
+			},
 		},
 		Workflows: []release.Workflow{
-			{Key: "order", Name: "shop-order", Alias: "live", Role: role, Type: "EXPRESS", UseExactVersion: true, DynamicStates: []string{"Any"},
-				Definition: []byte(`{"StartAt":"Z","States":{"Z":{"Type":"Pass","Result":{"n":1e3,"hex":31,"big":12345678901234567890123,"text":"1e3","who":"no one","fn":"${work.Arn}"},"Next":"Any"},"Any":{"Type":"Succeed"}}}`)},
-			{Key: "refund", Name: "shop-refunds", Alias: "live", Role: role, Type: "STANDARD",
-				Definition: []byte(`{"StartAt":"B","States":{"B":{"Type":"Pass","Comment":"two\n<lines>\n","Next":"A"},"A":{"Type":"Wait","Seconds":1.50,"Next":null}}}`)},
+			{
+				Key: "order", Name: "shop-order", Alias: "live", Role: role, Type: "EXPRESS", UseExactVersion: true, DynamicStates: []string{"Any"},
+				Definition: []byte(`{"StartAt":"Z","States":{"Z":{"Type":"Pass","Result":{"n":1e3,"hex":31,"big":12345678901234567890123,"text":"1e3","who":"no one","fn":"${work.Arn}"},"Next":"Any"},"Any":{"Type":"Succeed"}}}`),
+			},
+			{
+				Key: "refund", Name: "shop-refunds", Alias: "live", Role: role, Type: "STANDARD",
+				Definition: []byte(`{"StartAt":"B","States":{"B":{"Type":"Pass","Comment":"two\n<lines>\n","Next":"A"},"A":{"Type":"Wait","Seconds":1.50,"Next":null}}}`),
+			},
 		},
 		Routes: []release.Route{{Method: "GET", Path: "/orders/{id}", Function: "work"}, {Method: "POST", Path: "/orders", Workflow: "order"}, {Method: "ANY", Path: "/health", Function: "check"}},
 	}
@@ -123,8 +131,10 @@ func TestLoadReadsEveryField(t *testing.T) {
 		}
 	}
 	ten, half, person := 10, 30*time.Second, time.Duration(0)
-	wantRollout := Rollout{Steps: []Step{{SetWeight: &ten}, {Pause: &half}, {Check: true}, {Pause: &person}, {Check: true}}, StepWait: 90 * time.Second,
-		Hooks: Hooks{[]string{"check"}, []string{"check", "work"}}, Check: Check{0.025, 20, 5 * time.Minute}}
+	wantRollout := Rollout{
+		Steps: []Step{{SetWeight: &ten}, {Pause: &half}, {Check: true}, {Pause: &person}, {Check: true}}, StepWait: 90 * time.Second,
+		Hooks: Hooks{[]string{"check"}, []string{"check", "work"}}, Check: Check{0.025, 20, 5 * time.Minute},
+	}
 	if !reflect.DeepEqual(m.Rollout, wantRollout) {
 		t.Errorf("rollout\n got %+v\nwant %+v", m.Rollout, wantRollout)
 	}
@@ -142,10 +152,14 @@ const head = "app: shop\nprovider: {role: 'arn:aws:iam::123456789012:role/r', ru
 func TestFaultsSayWhereAndWhatToWrite(t *testing.T) {
 	const fn = "functions:\n  hello: {handler: a.b, code: src}\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"unknown field", "app: shop\nprovider:\n  role: arn:aws:iam::123456789012:role/r\n  runtime: python3.13\nfunctions:\n  hello:\n    handler: a.b\n    code: src\n    memorysize: 256\n",
-			"FILE:9:5: unknown field \"memorysize\" in functions.hello\n    9 |     memorysize: 256\n      |     ^\n      → did you mean memorySize?"},
-		{"wrong type", head + "functions:\n  hello: {handler: a.b, code: src, memorySize: lots}\n",
-			"FILE:4:48: functions.hello.memorySize takes a whole number of MiB from 128 to 10240, got the text \"lots\"\n    4 |   hello: {handler: a.b, code: src, memorySize: lots}\n      |                                                ^\n      → write memorySize: 256"},
+		{
+			"unknown field", "app: shop\nprovider:\n  role: arn:aws:iam::123456789012:role/r\n  runtime: python3.13\nfunctions:\n  hello:\n    handler: a.b\n    code: src\n    memorysize: 256\n",
+			"FILE:9:5: unknown field \"memorysize\" in functions.hello\n    9 |     memorysize: 256\n      |     ^\n      → did you mean memorySize?",
+		},
+		{
+			"wrong type", head + "functions:\n  hello: {handler: a.b, code: src, memorySize: lots}\n",
+			"FILE:4:48: functions.hello.memorySize takes a whole number of MiB from 128 to 10240, got the text \"lots\"\n    4 |   hello: {handler: a.b, code: src, memorySize: lots}\n      |                                                ^\n      → write memorySize: 256",
+		},
 		{"out of range", head + "functions:\n  hello: {handler: a.b, code: src, timeout: 901}\n", "FILE:4:45: functions.hello.timeout takes a whole number of seconds from 1 to 900, got 901"},
 		{"no unit", head + fn + "rollout: {interval: 30}\n", "FILE:5:21: rollout.interval takes a time span with its unit (s, m or h), got the number 30\n    5 | rollout: {interval: 30}\n      |                     ^\n      → write interval: 30s or interval: 30m"},
 		{"unknown function", head + fn + "routes:\n  - {method: GET, path: /, function: helo}\n", "FILE:6:38: the manifest has no function \"helo\"\n    6 |   - {method: GET, path: /, function: helo}\n      |                                      ^\n      → did you mean hello?"},

@@ -30,12 +30,16 @@ func (a *application) readRollout(f field) {
 			a.object(f, map[string]func(field){
 				"beforeAllowTraffic": func(f field) { o.Hooks.BeforeAllowTraffic = a.hookFunctions(f) },
 				"afterAllowTraffic":  func(f field) { o.Hooks.AfterAllowTraffic = a.hookFunctions(f) },
-			}, map[string]string{"preTraffic": "write beforeAllowTraffic:", "postTraffic": "write afterAllowTraffic:",
-				"BeforeAllowTraffic": "write beforeAllowTraffic:", "AfterAllowTraffic": "write afterAllowTraffic:"})
+			}, map[string]string{
+				"preTraffic": "write beforeAllowTraffic:", "postTraffic": "write afterAllowTraffic:",
+				"BeforeAllowTraffic": "write beforeAllowTraffic:", "AfterAllowTraffic": "write afterAllowTraffic:",
+			})
 		},
 		"check": check, "analysis": check,
-	}, map[string]string{"type": "write strategy: with the name of a preset, such as Canary10Percent5Minutes", "alarms": "alarms are not read yet; write check: {maxErrorRate: 1%}",
-		"maxErrorRate": "write it under check:", "minRequests": "write it under check:"})
+	}, map[string]string{
+		"type": "write strategy: with the name of a preset, such as Canary10Percent5Minutes", "alarms": "alarms are not read yet; write check: {maxErrorRate: 1%}",
+		"maxErrorRate": "write it under check:", "minRequests": "write it under check:",
+	})
 	if strategy.node != nil && steps.node != nil {
 		a.fault(steps.key, "rollout has a strategy and steps", "keep one of them")
 	}
@@ -89,7 +93,8 @@ func (a *application) readStep(f field) {
 			}
 		default:
 			a.object(f, map[string]func(field){}, map[string]string{
-				"maxErrorRate": "write it under rollout.check", "minRequests": "write it under rollout.check", "timeout": "write it under rollout.check"})
+				"maxErrorRate": "write it under rollout.check", "minRequests": "write it under rollout.check", "timeout": "write it under rollout.check",
+			})
 		}
 	}
 	a.object(f, map[string]func(field){

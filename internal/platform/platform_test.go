@@ -1,10 +1,13 @@
 package platform
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -50,8 +53,10 @@ func TestClientsEndToEnd(t *testing.T) {
 	if one != "1" || two != "2" {
 		t.Fatalf("versions %s and %s", one, two)
 	}
-	live, err := r.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("greet"), Name: aws.String("live"), FunctionVersion: &one,
-		RoutingConfig: &lambdatypes.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{two: 0.5}}})
+	live, err := r.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{
+		FunctionName: aws.String("greet"), Name: aws.String("live"), FunctionVersion: &one,
+		RoutingConfig: &lambdatypes.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{two: 0.5}},
+	})
 	must(t, err)
 	answers := map[string]string{one: `"blue"`, two: `"green"`}
 	share := map[string]int{}
@@ -82,7 +87,8 @@ func TestClientsEndToEnd(t *testing.T) {
 	updated, err := r.states.UpdateStateMachine(ctx, &sfn.UpdateStateMachineInput{StateMachineArn: machine.StateMachineArn, Definition: definition(two), Publish: true})
 	must(t, err)
 	flow, err := r.states.CreateStateMachineAlias(ctx, &sfn.CreateStateMachineAliasInput{Name: aws.String("live"), RoutingConfiguration: []statestypes.RoutingConfigurationListItem{
-		{StateMachineVersionArn: machine.StateMachineVersionArn, Weight: 0}, {StateMachineVersionArn: updated.StateMachineVersionArn, Weight: 100}}})
+		{StateMachineVersionArn: machine.StateMachineVersionArn, Weight: 0}, {StateMachineVersionArn: updated.StateMachineVersionArn, Weight: 100},
+	}})
 	must(t, err)
 	started, err := r.states.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: flow.StateMachineAliasArn, Input: aws.String(`{}`)})
 	must(t, err)
@@ -94,8 +100,10 @@ func TestClientsEndToEnd(t *testing.T) {
 	// An HTTP API with a route to the function's alias.
 	api, err := r.gateway.CreateApi(ctx, &apigatewayv2.CreateApiInput{Name: aws.String("front"), ProtocolType: gatewaytypes.ProtocolTypeHttp})
 	must(t, err)
-	integration, err := r.gateway.CreateIntegration(ctx, &apigatewayv2.CreateIntegrationInput{ApiId: api.ApiId, IntegrationType: gatewaytypes.IntegrationTypeAwsProxy,
-		IntegrationUri: live.AliasArn, PayloadFormatVersion: aws.String("2.0")})
+	integration, err := r.gateway.CreateIntegration(ctx, &apigatewayv2.CreateIntegrationInput{
+		ApiId: api.ApiId, IntegrationType: gatewaytypes.IntegrationTypeAwsProxy,
+		IntegrationUri: live.AliasArn, PayloadFormatVersion: aws.String("2.0"),
+	})
 	must(t, err)
 	_, err = r.gateway.CreateRoute(ctx, &apigatewayv2.CreateRouteInput{ApiId: api.ApiId, RouteKey: aws.String("GET /greet"), Target: aws.String("integrations/" + aws.ToString(integration.IntegrationId))})
 	must(t, err)
@@ -336,8 +344,10 @@ func TestCloseIsIdempotent(t *testing.T) {
 	t.Cleanup(func() { close(hold); slow.Close() })
 	r := start(t, Config{})
 	made := r.create("slow", nil)
-	machine, err := r.states.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String("slow"), RoleArn: aws.String(role),
-		Definition: aws.String(fmt.Sprintf(`{"StartAt":"A","States":{"A":{"Type":"Task","Resource":%q,"End":true}}}`, aws.ToString(made.FunctionArn)))})
+	machine, err := r.states.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("slow"), RoleArn: aws.String(role),
+		Definition: aws.String(fmt.Sprintf(`{"StartAt":"A","States":{"A":{"Type":"Task","Resource":%q,"End":true}}}`, aws.ToString(made.FunctionArn))),
+	})
 	must(t, err)
 	_, err = r.states.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Input: aws.String(`{"fetch":"http://` + slow.Addr().String() + `/"}`)})
 	must(t, err)
@@ -349,5 +359,51 @@ func TestCloseIsIdempotent(t *testing.T) {
 		must(t, err)
 	case <-time.After(20 * time.Second):
 		t.Fatal("the platform does not close while a function runs")
+	}
+}
+
+// A zip that is none, and zips that would write outside of their folder, are refused, and nothing of them stays.
+func TestBadZips(t *testing.T) {
+	r := start(t, Config{})
+	ctx := t.Context()
+	bad := map[string][]byte{"no zip": []byte("this is no zip"), "cut off": code(t)[:1000]}
+	for _, entry := range []string{"../escaped", "a/../../escaped", "/etc/escaped", "..\\escaped"} {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		f, err := w.Create(entry)
+		must(t, err)
+		_, err = f.Write([]byte("x"))
+		must(t, errors.Join(err, w.Close()))
+		bad[entry] = b.Bytes()
+	}
+	for name, zipped := range bad {
+		_, err := r.lambda.CreateFunction(ctx, &lambda.CreateFunctionInput{
+			FunctionName: aws.String("bad"), Role: aws.String(role),
+			Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Code: &lambdatypes.FunctionCode{ZipFile: zipped},
+		})
+		var invalid *lambdatypes.InvalidParameterValueException
+		if !errors.As(err, &invalid) {
+			t.Errorf("%s: %v, want an InvalidParameterValueException", name, err)
+		}
+		var missing *lambdatypes.ResourceNotFoundException
+		if _, err := r.lambda.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("bad")}); !errors.As(err, &missing) {
+			t.Errorf("%s: the function is there all the same: %v", name, err)
+		}
+	}
+	must(t, filepath.WalkDir(r.config.DataDir, func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(path, "escaped") {
+			t.Errorf("%s was written", path)
+		}
+		return err
+	}))
+	// What is there stays as it was when its code is to be replaced by such a zip.
+	r.create("good", map[string]string{"ANSWER": `"good"`})
+	if _, err := r.lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("good"), ZipFile: bad["../escaped"]}); err == nil {
+		t.Error("a bad zip replaced a function's code")
+	}
+	out, err := r.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("good")})
+	must(t, err)
+	if string(out.Payload) != `"good"` {
+		t.Errorf("the function answered %s", out.Payload)
 	}
 }

@@ -92,8 +92,10 @@ func start(t *testing.T, cfg Config) *rig {
 
 // connect makes the clients sign with key.
 func (r *rig) connect(key Credentials) {
-	r.aws = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(r.server.URL), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, "")}
+	r.aws = aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(r.server.URL), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, ""),
+	}
 	r.lambda, r.states, r.gateway = lambda.NewFromConfig(r.aws), sfn.NewFromConfig(r.aws), apigatewayv2.NewFromConfig(r.aws)
 	r.cloudwatch, r.sts = cloudwatch.NewFromConfig(r.aws), sts.NewFromConfig(r.aws)
 }
@@ -171,9 +173,11 @@ func function(t *testing.T, answer string) release.Function {
 	sum := sha256.Sum256(zipped)
 	quoted, err := json.Marshal(answer)
 	must(t, err)
-	return release.Function{Key: "fn", Runtime: "provided.al2023", Handler: "bootstrap", Role: role, Architectures: []string{architecture()},
+	return release.Function{
+		Key: "fn", Runtime: "provided.al2023", Handler: "bootstrap", Role: role, Architectures: []string{architecture()},
 		MemorySize: 128, Timeout: 10, Environment: map[string]string{"ANSWER": string(quoted)},
-		Code: zipped, CodeSize: int64(len(zipped)), CodeSHA256: base64.StdEncoding.EncodeToString(sum[:])}
+		Code: zipped, CodeSize: int64(len(zipped)), CodeSHA256: base64.StdEncoding.EncodeToString(sum[:]),
+	}
 }
 
 // create makes a function with an environment.

@@ -9,8 +9,10 @@ import (
 )
 
 func TestDecideFunctionSaysWhy(t *testing.T) {
-	base := Function{Key: "w", Name: "w", Runtime: "python3.13", Handler: "app.handler", Role: "r", CodeSHA256: "c",
-		Environment: map[string]string{"LOG_LEVEL": "info", "KEY": "hunter2"}}
+	base := Function{
+		Key: "w", Name: "w", Runtime: "python3.13", Handler: "app.handler", Role: "r", CodeSHA256: "c",
+		Environment: map[string]string{"LOG_LEVEL": "info", "KEY": "hunter2"},
+	}
 	seen := ObservedFunction{ARN: arnBase + "w", Version: "7", VersionARN: arnBase + "w:7", Config: base.WithDefaults()}
 	for _, c := range []struct {
 		name   string
@@ -79,13 +81,21 @@ func TestMakePlan(t *testing.T) {
 	old.CodeSHA256 = "old"
 	machine := "arn:aws:states:eu-west-1:123456789012:stateMachine:order"
 	serving := json.RawMessage(task(`"Resource":"` + arnBase + `shop-worker:7"`))
-	spec := Spec{App: "shop", Functions: []Function{fn}, Workflows: []Workflow{{Key: "order", Name: "order", Alias: "live", Role: "r",
-		UseExactVersion: true, Definition: json.RawMessage(task(`"Resource":"${Worker.Arn}"`))}}}
-	seen := Observed{Identity: Identity{Partition: "aws", Region: "eu-west-1", Account: "123456789012"},
-		Functions: map[string]ObservedFunction{"shop-worker": {ARN: arnBase + "shop-worker", Version: "8", VersionARN: arnBase + "shop-worker:8", Config: old,
-			Routing: AliasRouting{Routing: alias.Routing{Primary: "7", Additional: "8", Weight: 0.1}}}},
-		Workflows: map[string]ObservedWorkflow{"order": {ARN: machine, VersionARN: machine + ":3", Serving: serving,
-			Config: Workflow{Role: "r", Definition: serving}, Routing: AliasRouting{Routing: alias.Routing{Primary: machine + ":3"}}}}}
+	spec := Spec{App: "shop", Functions: []Function{fn}, Workflows: []Workflow{{
+		Key: "order", Name: "order", Alias: "live", Role: "r",
+		UseExactVersion: true, Definition: json.RawMessage(task(`"Resource":"${Worker.Arn}"`)),
+	}}}
+	seen := Observed{
+		Identity: Identity{Partition: "aws", Region: "eu-west-1", Account: "123456789012"},
+		Functions: map[string]ObservedFunction{"shop-worker": {
+			ARN: arnBase + "shop-worker", Version: "8", VersionARN: arnBase + "shop-worker:8", Config: old,
+			Routing: AliasRouting{Routing: alias.Routing{Primary: "7", Additional: "8", Weight: 0.1}},
+		}},
+		Workflows: map[string]ObservedWorkflow{"order": {
+			ARN: machine, VersionARN: machine + ":3", Serving: serving,
+			Config: Workflow{Role: "r", Definition: serving}, Routing: AliasRouting{Routing: alias.Routing{Primary: machine + ":3"}},
+		}},
+	}
 	p, err := MakePlan(spec, seen)
 	if err != nil {
 		t.Fatal(err)

@@ -85,8 +85,10 @@ func PinDefinition(definition json.RawMessage, r Resolver, o PinOptions) (json.R
 	p.machine(root, "")
 	for _, s := range o.DynamicStates {
 		if !p.seen[s] {
-			p.fail(s, &PinError{Message: "dynamicStates names it, but the definition has no such state",
-				Hint: `write the path of the state's names, such as "Fan out/Work"`})
+			p.fail(s, &PinError{
+				Message: "dynamicStates names it, but the definition has no such state",
+				Hint:    `write the path of the state's names, such as "Fan out/Work"`,
+			})
 		}
 	}
 	if len(p.errs) > 0 {

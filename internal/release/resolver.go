@@ -76,8 +76,10 @@ func (r Resolver) expand(s string) (string, *PinError) {
 			return e.fn.Name
 		}
 		if bad == nil {
-			bad = &PinError{Message: fmt.Sprintf("placeholder %s names no function of this release", m),
-				Hint: "write ${Key} or ${Key.Arn} with the key of a function in the manifest" + r.known()}
+			bad = &PinError{
+				Message: fmt.Sprintf("placeholder %s names no function of this release", m),
+				Hint:    "write ${Key} or ${Key.Arn} with the key of a function in the manifest" + r.known(),
+			}
 		}
 		return m
 	})
@@ -143,7 +145,8 @@ func (r Resolver) pin(f arn.Function) (Pin, *PinError) {
 		}
 		return Pin{}, &PinError{
 			Message: fmt.Sprintf("%s is in account %s, region %s, but this release goes to account %s, region %s", f, f.Account, f.Region, e.fn.Account, e.fn.Region),
-			Hint:    "write ${Key.Arn} to mean the function of this release, or an exact version to call the other one"}
+			Hint:    "write ${Key.Arn} to mean the function of this release, or an exact version to call the other one",
+		}
 	}
 	switch {
 	case mine && (f.Qualifier == "" || f.Qualifier == "$LATEST" || f.Qualifier == e.alias || f.Qualifier == e.version):
@@ -151,19 +154,25 @@ func (r Resolver) pin(f arn.Function) (Pin, *PinError) {
 	case isVersion(f.Qualifier):
 		return Pin{Function: f.Name, Version: f.Qualifier, ARN: f.String(), External: true}, nil
 	case mine:
-		return Pin{}, &PinError{Message: fmt.Sprintf("it calls alias %s of %s, but this release moves alias %s", f.Qualifier, f.Name, e.alias),
-			Hint: "leave the alias out, or name an exact version"}
+		return Pin{}, &PinError{
+			Message: fmt.Sprintf("it calls alias %s of %s, but this release moves alias %s", f.Qualifier, f.Name, e.alias),
+			Hint:    "leave the alias out, or name an exact version",
+		}
 	}
 	if other, ok := r.byKey[f.Name]; ok {
-		return Pin{}, &PinError{Message: fmt.Sprintf("no function of this release has the name %s in AWS", f.Name),
-			Hint: fmt.Sprintf("%s is a key in the manifest: write ${%s}, or its name %s", f.Name, f.Name, other.fn.Name)}
+		return Pin{}, &PinError{
+			Message: fmt.Sprintf("no function of this release has the name %s in AWS", f.Name),
+			Hint:    fmt.Sprintf("%s is a key in the manifest: write ${%s}, or its name %s", f.Name, f.Name, other.fn.Name),
+		}
 	}
 	what := "without a version"
 	if f.Qualifier != "" {
 		what = "by " + f.Qualifier + ", which can move"
 	}
-	return Pin{}, &PinError{Message: fmt.Sprintf("function %s is not part of this release and is called %s", f.Name, what),
-		Hint: "name an exact version of it, such as " + f.With("1").String() + ", or add it to the manifest's functions" + r.known()}
+	return Pin{}, &PinError{
+		Message: fmt.Sprintf("function %s is not part of this release and is called %s", f.Name, what),
+		Hint:    "name an exact version of it, such as " + f.With("1").String() + ", or add it to the manifest's functions" + r.known(),
+	}
 }
 
 // live gives the reference that follows the release without being pinned: the alias's ARN for a function of the release

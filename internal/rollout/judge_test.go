@@ -93,8 +93,12 @@ func TestParseStrategy(t *testing.T) {
 		"Canary10Percent5Minutes":                         {ten, {Weight: 100}},
 		"AllAtOnce":                                       {{Weight: 100}},
 		"CodeDeployDefault.LambdaAllAtOnce":               {{Weight: 100}},
-		"Linear30PercentEvery1Minute": {{Weight: 30, Pause: time.Minute, Check: true}, {Weight: 60, Pause: time.Minute, Check: true},
-			{Weight: 90, Pause: time.Minute, Check: true}, {Weight: 100}},
+		"Linear30PercentEvery1Minute": {
+			{Weight: 30, Pause: time.Minute, Check: true},
+			{Weight: 60, Pause: time.Minute, Check: true},
+			{Weight: 90, Pause: time.Minute, Check: true},
+			{Weight: 100},
+		},
 	} {
 		got, err := ParseStrategy(name)
 		if err != nil || marshal(got.Steps) != marshal(want) || got.Name != name || got.Validate() != nil {
@@ -112,9 +116,11 @@ func TestParseStrategy(t *testing.T) {
 	if err != nil || len(linear.Steps) != 10 || linear.Length() != 27*time.Minute {
 		t.Errorf("linear: %+v, %v", linear, err)
 	}
-	for _, name := range []string{"", "Canary", "Canary0Percent5Minutes", "Canary100Percent5Minutes", "Canary10Percent0Minutes",
+	for _, name := range []string{
+		"", "Canary", "Canary0Percent5Minutes", "Canary100Percent5Minutes", "Canary10Percent0Minutes",
 		"Canary-1Percent5Minutes", "Canary10Percent5Hours", "Linear10Percent5Minutes", "allatonce", "CodeDeployDefault.ECSAllAtOnce",
-		"Canary10Percent99999999999999999999Minutes", "Canary1e1Percent5Minutes"} {
+		"Canary10Percent99999999999999999999Minutes", "Canary1e1Percent5Minutes",
+	} {
 		if s, err := ParseStrategy(name); err == nil {
 			t.Errorf("%q was read as %+v", name, s)
 		} else if !strings.Contains(err.Error(), "LambdaCanary10Percent5Minutes") {

@@ -284,8 +284,10 @@ func (w *aws) land(all bool) {
 }
 
 func newAWS(t *rapid.T) *aws {
-	w := &aws{t: t, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), cells: map[release.Ref]*cell{}, versions: map[string]string{},
-		healthyAt: map[int]bool{}, recorded: map[release.Ref]alias.Routing{}, existed: map[release.Ref]bool{}}
+	w := &aws{
+		t: t, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), cells: map[release.Ref]*cell{}, versions: map[string]string{},
+		healthyAt: map[int]bool{}, recorded: map[release.Ref]alias.Routing{}, existed: map[release.Ref]bool{},
+	}
 	w.faults = rapid.IntRange(0, 25).Draw(t, "faults")
 	w.strangers = rapid.IntRange(0, 3).Draw(t, "strangers") == 0
 	w.wishes = rapid.Bool().Draw(t, "wishes")
@@ -294,9 +296,11 @@ func newAWS(t *rapid.T) *aws {
 	weight := 0
 	for range rapid.IntRange(0, 3).Draw(t, "steps") {
 		weight = rapid.IntRange(weight, 99).Draw(t, "weight")
-		p.Settings.Strategy.Steps = append(p.Settings.Strategy.Steps, Shift{Weight: weight,
-			Pause: time.Duration(rapid.IntRange(0, 3).Draw(t, "minutes")) * time.Minute,
-			Hold:  rapid.IntRange(0, 5).Draw(t, "hold") == 0, Check: weight > 0 && rapid.IntRange(0, 3).Draw(t, "check") != 0})
+		p.Settings.Strategy.Steps = append(p.Settings.Strategy.Steps, Shift{
+			Weight: weight,
+			Pause:  time.Duration(rapid.IntRange(0, 3).Draw(t, "minutes")) * time.Minute,
+			Hold:   rapid.IntRange(0, 5).Draw(t, "hold") == 0, Check: weight > 0 && rapid.IntRange(0, 3).Draw(t, "check") != 0,
+		})
 	}
 	p.Settings.Strategy.Steps = append(p.Settings.Strategy.Steps, Shift{Weight: 100})
 	p.Settings.Bake = time.Duration(rapid.IntRange(0, 2).Draw(t, "bake")) * time.Minute
@@ -327,8 +331,10 @@ func newAWS(t *rapid.T) *aws {
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "workflows") {
 		key := fmt.Sprintf("w%d", i)
-		p.Workflows = append(p.Workflows, Workflow{Workflow: release.Workflow{Key: key, Name: key, Alias: "live", UseExactVersion: true,
-			Definition: json.RawMessage(`{"StartAt":"x","States":{"x":{"Type":"Succeed"}}}`)}})
+		p.Workflows = append(p.Workflows, Workflow{Workflow: release.Workflow{
+			Key: key, Name: key, Alias: "live", UseExactVersion: true,
+			Definition: json.RawMessage(`{"StartAt":"x","States":{"x":{"Type":"Succeed"}}}`),
+		}})
 		add(release.KindStateMachine, key, workflowARN(key, "1"), workflowARN(key, "2"))
 	}
 	if len(p.Functions)+len(p.Workflows) == 0 {

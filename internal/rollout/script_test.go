@@ -367,8 +367,10 @@ func scriptPlan(t *testing.T, o map[string]string) Plan {
 		for _, f := range pinned {
 			states = append(states, fmt.Sprintf(`%q: {"Type": "Task", "Resource": "${%s.Arn}", "End": true}`, f, f))
 		}
-		w := Workflow{Workflow: release.Workflow{Key: key, Name: key, Alias: "live", UseExactVersion: true,
-			Definition: json.RawMessage(`{"StartAt": "x", "States": {` + strings.Join(states, ",") + `}}`)}}
+		w := Workflow{Workflow: release.Workflow{
+			Key: key, Name: key, Alias: "live", UseExactVersion: true,
+			Definition: json.RawMessage(`{"StartAt": "x", "States": {` + strings.Join(states, ",") + `}}`),
+		}}
 		if v := o["versions"]; v != "" {
 			w.Version = &release.StateMachineVersion{Key: key, Name: key, ARN: workflowARN(key, v)}
 		}
@@ -397,8 +399,10 @@ func scriptPlan(t *testing.T, o map[string]string) Plan {
 		p.Settings.Strategy.Steps = append(p.Settings.Strategy.Steps, shift)
 	}
 	p.Settings.Bake, p.Settings.CheckBake = duration(o["bake"]), o["bake"] != ""
-	p.Settings.Check = CheckSettings{Interval: duration(o["interval"]), Timeout: duration(o["timeout"]), MinRequests: number(t, o["min"]),
-		OnInconclusive: OnInconclusive(o["inconclusive"]), RequireExecutions: o["executions"] == "required"}
+	p.Settings.Check = CheckSettings{
+		Interval: duration(o["interval"]), Timeout: duration(o["timeout"]), MinRequests: number(t, o["min"]),
+		OnInconclusive: OnInconclusive(o["inconclusive"]), RequireExecutions: o["executions"] == "required",
+	}
 	if o["rate"] != "" {
 		p.Settings.Check.MaxErrorRate, _ = strconv.ParseFloat(o["rate"], 64)
 	}

@@ -71,8 +71,10 @@ func (t *Target) publishedFunction(ctx context.Context, f release.Function, vers
 	if err != nil {
 		return release.FunctionVersion{}, err
 	}
-	return release.FunctionVersion{Key: f.Key, Name: f.Name, Version: version, ARN: unqualified(aws.ToString(c.FunctionArn)) + ":" + version,
-		Digest: f.Digest(), New: why.Action == release.Publish, Reason: why.Reason}, nil
+	return release.FunctionVersion{
+		Key: f.Key, Name: f.Name, Version: version, ARN: unqualified(aws.ToString(c.FunctionArn)) + ":" + version,
+		Digest: f.Digest(), New: why.Action == release.Publish, Reason: why.Reason,
+	}, nil
 }
 
 // publishLatest makes $LATEST equal to f and publishes it. It gives no version, but the differences, when $LATEST turned out

@@ -106,7 +106,8 @@ func (m *model) lambda(method string, path []string, q url.Values, in map[string
 			return nil, &fault{409, "ResourceConflictException", "Function already exist: " + name}
 		}
 		f := &modelFunction{aliases: map[string]map[string]any{}, policy: map[string]bool{}, looks: map[string]int{"": m.pending}, latest: map[string]any{
-			"FunctionName": name, "FunctionArn": base + name, "Version": "$LATEST", "CodeSha256": codeSHA(in["Code"].(map[string]any)["ZipFile"])}}
+			"FunctionName": name, "FunctionArn": base + name, "Version": "$LATEST", "CodeSha256": codeSHA(in["Code"].(map[string]any)["ZipFile"]),
+		}}
 		m.functions[name] = f
 		m.configure(f, in)
 		return f.latest, nil
@@ -281,8 +282,10 @@ func (m *model) states(op string, in map[string]any) (map[string]any, *fault) {
 		if json.Unmarshal([]byte(text("definition")), &def) != nil || len(def.States) == 0 {
 			return nil, &fault{400, "InvalidDefinition", "no states"}
 		}
-		mm := &modelMachine{aliases: map[string]map[string]any{}, latest: map[string]any{"stateMachineArn": base + text("name"), "name": text("name"),
-			"definition": text("definition"), "roleArn": text("roleArn"), "type": text("type"), "creationDate": now}}
+		mm := &modelMachine{aliases: map[string]map[string]any{}, latest: map[string]any{
+			"stateMachineArn": base + text("name"), "name": text("name"),
+			"definition": text("definition"), "roleArn": text("roleArn"), "type": text("type"), "creationDate": now,
+		}}
 		m.machines[text("name")] = mm
 		return map[string]any{"stateMachineArn": base + text("name"), "stateMachineVersionArn": publish(mm), "creationDate": now}, nil
 	case "UpdateStateMachine":

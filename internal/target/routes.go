@@ -272,8 +272,10 @@ func (e *routeSetter) permit(ctx context.Context, f release.Function) error {
 	}
 	source := fmt.Sprintf("arn:%s:execute-api:%s:%s:%s/*/*", id.Partition, id.Region, id.Account, e.api.ID)
 	statement := "teal-" + e.api.ID
-	_, err = e.lambda.AddPermission(ctx, &lambda.AddPermissionInput{FunctionName: &f.Name, Qualifier: &f.Alias, StatementId: &statement,
-		Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("apigateway.amazonaws.com"), SourceArn: &source})
+	_, err = e.lambda.AddPermission(ctx, &lambda.AddPermissionInput{
+		FunctionName: &f.Name, Qualifier: &f.Alias, StatementId: &statement,
+		Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("apigateway.amazonaws.com"), SourceArn: &source,
+	})
 	if is(err, "ResourceConflictException") { // the statement is there
 		return nil
 	}

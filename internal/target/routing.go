@@ -123,14 +123,18 @@ func (t *Target) setFunctionRouting(ctx context.Context, want release.AliasRouti
 			config = nil
 		}
 		var out *lambda.CreateAliasOutput
-		if out, err = t.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: &want.Ref.Name, Name: &want.Ref.Alias,
-			FunctionVersion: &want.Routing.Primary, RoutingConfig: config}); err == nil {
+		if out, err = t.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{
+			FunctionName: &want.Ref.Name, Name: &want.Ref.Alias,
+			FunctionVersion: &want.Routing.Primary, RoutingConfig: config,
+		}); err == nil {
 			got = functionRouting(want.Ref, out.FunctionVersion, out.RoutingConfig, out.RevisionId)
 		}
 	} else {
 		var out *lambda.UpdateAliasOutput
-		if out, err = t.lambda.UpdateAlias(ctx, &lambda.UpdateAliasInput{FunctionName: &want.Ref.Name, Name: &want.Ref.Alias,
-			FunctionVersion: &want.Routing.Primary, RoutingConfig: config, RevisionId: &want.Revision}); err == nil {
+		if out, err = t.lambda.UpdateAlias(ctx, &lambda.UpdateAliasInput{
+			FunctionName: &want.Ref.Name, Name: &want.Ref.Alias,
+			FunctionVersion: &want.Routing.Primary, RoutingConfig: config, RevisionId: &want.Revision,
+		}); err == nil {
 			got = functionRouting(want.Ref, out.FunctionVersion, out.RoutingConfig, out.RevisionId)
 		}
 	}

@@ -25,11 +25,13 @@ func open(t *testing.T, m *model, client aws.HTTPClient, o target.Options) *targ
 	t.Helper()
 	srv := httptest.NewServer(m)
 	t.Cleanup(srv.Close)
-	return target.New(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(srv.URL), HTTPClient: client,
+	return target.New(aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(srv.URL), HTTPClient: client,
 		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 		Retryer: func() aws.Retryer { // as the SDK's own, but for the pauses
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
-		}}, o)
+		},
+	}, o)
 }
 
 func TestExerciseOnTheModel(t *testing.T) {

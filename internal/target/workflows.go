@@ -36,8 +36,10 @@ func (t *Target) PublishWorkflow(ctx context.Context, w release.Workflow, pinned
 	if err != nil {
 		return release.StateMachineVersion{}, fmt.Errorf("publish workflow %s: %w", w.Key, err)
 	}
-	v := release.StateMachineVersion{Key: w.Key, Name: w.Name, ARN: d.ARN, Digest: digest, Pins: release.ScanPins(pinned),
-		New: d.Action == release.Publish, Reason: d.Reason}
+	v := release.StateMachineVersion{
+		Key: w.Key, Name: w.Name, ARN: d.ARN, Digest: digest, Pins: release.ScanPins(pinned),
+		New: d.Action == release.Publish, Reason: d.Reason,
+	}
 	if d.Action == release.TakeOver {
 		return v, nil
 	}

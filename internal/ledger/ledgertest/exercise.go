@@ -229,8 +229,10 @@ func testReleases(t *testing.T, w World) {
 	ctx := t.Context()
 	l := lock(t, w.Ledger, "ro-1")
 	ref := release.Ref{Kind: release.KindFunction, Name: "shop-a", Alias: "live"}
-	r := ledger.Release{Release: release.Release{ID: "re-1", App: "shop", Created: begun, Functions: []release.FunctionVersion{{Key: "a", Version: "7"}}},
-		Aliases: []ledger.AliasOf{{Key: "a", Ref: ref}}, Rollout: "ro-1"}
+	r := ledger.Release{
+		Release: release.Release{ID: "re-1", App: "shop", Created: begun, Functions: []release.FunctionVersion{{Key: "a", Version: "7"}}},
+		Aliases: []ledger.AliasOf{{Key: "a", Ref: ref}}, Rollout: "ro-1",
+	}
 	must(t, w.Ledger.PutRelease(ctx, l, r))
 	must(t, w.Ledger.PutRelease(ctx, l, r))
 	other := r
@@ -255,8 +257,10 @@ func testReleases(t *testing.T, w World) {
 func testRollouts(t *testing.T, w World) {
 	ctx := t.Context()
 	l := lock(t, w.Ledger, "ro-1")
-	r := ledger.Rollout{ID: "ro-1", App: "shop", Phase: "planned", Started: begun,
-		Before: []release.AliasRouting{{Routing: alias.Routing{Primary: "1", Additional: "2", Weight: 0.1}, Revision: "x"}}}
+	r := ledger.Rollout{
+		ID: "ro-1", App: "shop", Phase: "planned", Started: begun,
+		Before: []release.AliasRouting{{Routing: alias.Routing{Primary: "1", Additional: "2", Weight: 0.1}, Revision: "x"}},
+	}
 	must(t, w.Ledger.PutRollout(ctx, l, r))
 	r.Phase, r.Ended = "promoted", begun.Add(time.Minute)
 	must(t, w.Ledger.PutRollout(ctx, l, r))

@@ -48,7 +48,7 @@ func (e *fakeExecutor) Retire(id string) {
 
 func (e *fakeExecutor) Check(runtime string) error {
 	if strings.HasPrefix(runtime, "ruby") {
-		return errors.New("ruby was not found; install ruby 3.4")
+		return &pool.RuntimeMissingError{Runtime: runtime, Install: "ruby was not found; install ruby 3.4"}
 	}
 	return nil
 }

@@ -3,8 +3,11 @@ package lambda
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
+
+	"github.com/tealdeploy/teal/internal/pool"
 )
 
 // runtimes are the identifiers that AWS takes for new functions, in the order of its message.
@@ -29,7 +32,12 @@ func (s *Service) checkRuntime(runtime string) error {
 	case !slices.Contains(runtimes, runtime):
 		return invalid("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%s] or be a valid ARN", runtime, strings.Join(runtimes, ", "))
 	}
-	if err := s.cfg.Executor.Check(runtime); err != nil {
+	err := s.cfg.Executor.Check(runtime)
+	var missing *pool.RuntimeMissingError
+	if errors.As(err, &missing) {
+		return invalid("The runtime %s cannot run on this machine: %s", runtime, missing.Install)
+	}
+	if err != nil {
 		return invalid("The runtime %s cannot run on this machine: %v", runtime, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -244,6 +245,10 @@ func (s *Service) DescribeStateMachineForExecution(ctx context.Context, in *sfn.
 		StateMachineArn: &arn, Name: &r.Machine, RoleArn: &rev.RoleArn, UpdateDate: &rev.Updated, RevisionId: rev.id(),
 		LoggingConfiguration: &rev.Logging, TracingConfiguration: &types.TracingConfiguration{Enabled: rev.Tracing},
 		EncryptionConfiguration: rev.encryption(),
+	}
+	if r.Child != nil {
+		_, label, _ := strings.Cut(r.Machine, "/")
+		out.MapRunArn, out.Label = &r.Child.Run, &label
 	}
 	if in.IncludedData != types.IncludedDataMetadataOnly {
 		if out.Definition, err = s.definition(ctx, rev.Digest); err != nil {

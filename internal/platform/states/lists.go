@@ -28,7 +28,7 @@ type listEntry struct {
 }
 
 // statuses of executions that are listed, RUNNING first: an execution that ends while its list is read is then seen in
-// one range at least. PENDING_REDRIVE belongs to child executions, which this platform has none of.
+// one range at least. PENDING_REDRIVE is never seen here: a Map run redrives its children as fast as they may run.
 var statuses = []types.ExecutionStatus{
 	types.ExecutionStatusRunning, types.ExecutionStatusSucceeded, types.ExecutionStatusFailed,
 	types.ExecutionStatusTimedOut, types.ExecutionStatusAborted,

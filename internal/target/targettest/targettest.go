@@ -330,8 +330,10 @@ func observeAndPlan(t *testing.T, g *target.Target) {
 func routes(t *testing.T, g *target.Target) {
 	ctx := t.Context()
 	f, w := Function(unique("api"), "one"), workflow(unique("apiflow"))
-	spec := release.Spec{App: unique("app"), Functions: []release.Function{f}, Workflows: []release.Workflow{w},
-		Routes: []release.Route{{Method: "GET", Path: "/hello", Function: "fn"}, {Method: "ANY", Path: "/orders/{id}", Function: "fn"}, {Method: "POST", Path: "/start", Workflow: "flow"}}}
+	spec := release.Spec{
+		App: unique("app"), Functions: []release.Function{f}, Workflows: []release.Workflow{w},
+		Routes: []release.Route{{Method: "GET", Path: "/hello", Function: "fn"}, {Method: "ANY", Path: "/orders/{id}", Function: "fn"}, {Method: "POST", Path: "/start", Workflow: "flow"}},
+	}
 	v, err := g.PublishFunction(ctx, f)
 	must(t, err)
 	m, err := g.PublishWorkflow(ctx, w, pass("one"))

@@ -3,8 +3,8 @@
 //	ANSWER   the JSON that it answers; without it, the event and the version that ran
 //	FAIL     the message with which every invocation fails
 //
-// An event may ask it to say who it is ({"ask":"identity"}), as the endpoint in its environment sees it, or to wait until
-// a file exists ({"until":PATH}), having written its version to PATH.begun first.
+// An event may ask it to say who it is ({"ask":"identity"}), as the endpoint in its environment sees it, or to fetch a URL
+// and wait for its answer ({"fetch":URL}); the URL gets the version that ran as its query.
 package main
 
 import (
@@ -12,8 +12,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,12 +24,21 @@ import (
 
 type event struct {
 	Ask   string `json:"ask"`
-	Until string `json:"until"`
+	Fetch string `json:"fetch"`
+}
+
+type answer struct {
+	Event   json.RawMessage `json:"event"`
+	Version string          `json:"version"`
+	Fetched string          `json:"fetched,omitempty"`
 }
 
 func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	if why := os.Getenv("FAIL"); why != "" {
 		return nil, errors.New(why)
+	}
+	if fixed := os.Getenv("ANSWER"); fixed != "" {
+		return json.RawMessage(fixed), nil
 	}
 	var e event
 	if raw[0] == '{' {
@@ -36,6 +46,7 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 			return nil, err
 		}
 	}
+	a := answer{Event: raw, Version: os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")}
 	switch {
 	case e.Ask == "identity":
 		cfg, err := config.LoadDefaultConfig(ctx)
@@ -46,36 +57,31 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return aws.ToString(id.Account), nil
-	case e.Until != "":
-		if err := note(e.Until + ".begun"); err != nil {
+		a.Fetched = aws.ToString(id.Account)
+	case e.Fetch != "":
+		var err error
+		if a.Fetched, err = fetch(ctx, e.Fetch+"?"+a.Version); err != nil {
 			return nil, err
 		}
-		for {
-			if _, err := os.Stat(e.Until); err == nil {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-time.After(20 * time.Millisecond):
-			}
-		}
 	}
-	if answer := os.Getenv("ANSWER"); answer != "" {
-		return json.RawMessage(answer), nil
-	}
-	return map[string]any{"event": raw, "version": os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")}, nil
+	return a, nil
 }
 
-// note adds a line with the running version to a file.
-func note(path string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+func fetch(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = fmt.Fprintln(f, os.Getenv("AWS_LAMBDA_FUNCTION_VERSION"))
-	return errors.Join(err, f.Close())
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s", url, resp.Status)
+	}
+	return string(body), err
 }
 
 func main() { lambda.Start(handle) }

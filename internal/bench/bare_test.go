@@ -1,0 +1,166 @@
+package bench
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/tealdeploy/teal/internal/proc"
+)
+
+// bare is the least that gets an HTTP request to a function's process and its answer back: two hops, read and written by
+// hand, one process to a connection, without versions, aliases, metrics, logs, deadlines or a store. It is the floor against
+// which the platform is measured: the same executable, in the same sandbox, with the same client before it.
+type bare struct {
+	listener net.Listener
+	idle     chan *bareProcess
+}
+
+// bareProcess is a function's process and its connection to the Runtime API.
+type bareProcess struct {
+	listener *net.TCPListener
+	conn     net.Conn
+	r        *bufio.Reader
+	out      []byte
+	end      func()
+}
+
+// newBare starts n processes of the executable bootstrap in folder code.
+func newBare(b *testing.B, code string, n int) *bare {
+	sandbox, err := proc.Open(proc.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { sandbox.Close() })
+	s := &bare{idle: make(chan *bareProcess, n)}
+	if s.listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+		b.Fatal(err)
+	}
+	for range n {
+		p, err := startBare(sandbox, code)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.idle <- p
+	}
+	b.Cleanup(func() {
+		s.listener.Close()
+		for range n {
+			(<-s.idle).end()
+		}
+	})
+	go s.accept()
+	return s
+}
+
+func startBare(sandbox *proc.Sandbox, code string) (*bareProcess, error) {
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	slot, err := sandbox.Slot()
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	process, err := slot.Start(proc.Spec{Path: filepath.Join(code, "bootstrap"), Dir: code, Line: func([]byte) {}, Env: []string{
+		"AWS_LAMBDA_RUNTIME_API=" + l.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_LAMBDA_FUNCTION_VERSION=1",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "_HANDLER=bootstrap", "GOMAXPROCS=1", "TMPDIR=" + slot.TempDir,
+	}})
+	if err != nil {
+		l.Close()
+		slot.Release()
+		return nil, err
+	}
+	p := &bareProcess{listener: l, r: bufio.NewReader(nil)}
+	p.end = func() {
+		process.Kill()
+		<-process.Done()
+		l.Close()
+		if p.conn != nil {
+			p.conn.Close()
+		}
+		slot.Release()
+	}
+	return p, nil
+}
+
+// read reads what the process says next. Its client, net/http's, dials again when it does not trust its connection any more.
+func (p *bareProcess) read() (first string, body []byte, err error) {
+	for range 5 {
+		if p.conn != nil {
+			if first, body, err = readMessage(p.r); err == nil {
+				return first, body, nil
+			}
+			p.conn.Close()
+		}
+		if err = p.listener.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return "", nil, err
+		}
+		if p.conn, err = p.listener.Accept(); err != nil {
+			return "", nil, err
+		}
+		p.r.Reset(p.conn)
+	}
+	return "", nil, err
+}
+
+func (s *bare) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		go s.serve(conn)
+	}
+}
+
+// serve answers one caller's requests until it goes.
+func (s *bare) serve(conn net.Conn) {
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	var out []byte
+	for {
+		_, event, err := readMessage(r)
+		if err != nil {
+			return
+		}
+		p := <-s.idle
+		answer, err := p.invoke(event)
+		s.idle <- p
+		if err != nil {
+			return // the caller sees its connection end, and the round fails
+		}
+		out = fmt.Appendf(out[:0], "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
+		if _, err := conn.Write(out); err != nil {
+			return
+		}
+	}
+}
+
+// invoke answers the process's request for the next event, reads its response, and accepts it.
+func (p *bareProcess) invoke(event []byte) ([]byte, error) {
+	if _, _, err := p.read(); err != nil {
+		return nil, err
+	}
+	p.out = append(p.out[:0], "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 00000000-0000-0000-0000-000000000000\r\nLambda-Runtime-Deadline-Ms: "...)
+	p.out = strconv.AppendInt(p.out, time.Now().Add(30*time.Second).UnixMilli(), 10)
+	p.out = append(p.out, "\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:000000000000:function:bench:1\r\nContent-Length: "...)
+	p.out = strconv.AppendInt(p.out, int64(len(event)), 10)
+	p.out = append(append(p.out, "\r\n\r\n"...), event...)
+	if _, err := p.conn.Write(p.out); err != nil {
+		return nil, err
+	}
+	_, answer, err := p.read()
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.conn.Write(bareAccepted)
+	return answer, err
+}
+
+var bareAccepted = []byte("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")

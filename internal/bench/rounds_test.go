@@ -1,0 +1,116 @@
+// Package bench compares what spans packages: an invocation through the whole endpoint, routing under constant updates,
+// durable workflows, and the start of the platform. It holds benchmarks only.
+//
+// A time alone says more of the machine than of the code, so every benchmark here measures contenders in rounds: in each
+// round all of them, in random order, one after the other. What is reported are medians over the rounds, and as ratios the
+// medians of the ratios within a round, which a machine that is slow for a while leaves as they are.
+//
+//	go test -run '^$' -bench . -benchtime 10x ./internal/bench
+package bench
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// roundLength is how long one contender works in one round.
+const roundLength = time.Second
+
+// sample is what one contender did in one round.
+type sample struct {
+	rate float64 // operations per second
+	p50  float64 // median time of one operation, in µs
+	cpu  float64 // processor time of this process per operation, in µs
+}
+
+// contender is one of the things that are compared.
+type contender struct {
+	name string
+	run  func(b *testing.B) sample
+}
+
+// compare makes b.N rounds and reports the first contender against the second.
+func compare(b *testing.B, first, second contender) {
+	b.Helper()
+	all := []contender{first, second}
+	for _, c := range all {
+		c.run(b) // what is made at the first request is made now
+	}
+	seen := make([][]sample, len(all))
+	for b.Loop() {
+		for _, i := range rand.Perm(len(all)) {
+			seen[i] = append(seen[i], all[i].run(b))
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	for _, m := range []struct {
+		name string
+		get  func(sample) float64
+	}{
+		{"/s", func(s sample) float64 { return s.rate }},
+		{"-p50-µs", func(s sample) float64 { return s.p50 }},
+		{"-cpu-µs", func(s sample) float64 { return s.cpu }},
+	} {
+		var ratios []float64
+		values := make([][]float64, len(all))
+		for r := range seen[0] {
+			for i := range all {
+				values[i] = append(values[i], m.get(seen[i][r]))
+			}
+			if values[1][r] > 0 {
+				ratios = append(ratios, values[0][r]/values[1][r])
+			}
+		}
+		if len(ratios) == 0 || median(values[0]) == 0 {
+			continue // not measured by these contenders
+		}
+		for i, c := range all {
+			b.ReportMetric(median(values[i]), c.name+m.name)
+		}
+		b.ReportMetric(median(ratios), "ratio"+m.name)
+	}
+}
+
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// load runs workers at once for one round. worker is called once for each of them and gives the operation to repeat.
+func load(b *testing.B, workers int, worker func() (operation func() error)) sample {
+	b.Helper()
+	operations := make([]func() error, workers)
+	for i := range operations {
+		operations[i] = worker()
+	}
+	took := make([][]float64, workers)
+	var wg sync.WaitGroup
+	began, cpu := time.Now(), processorTime()
+	for i, operation := range operations {
+		wg.Go(func() {
+			for last := began; last.Sub(began) < roundLength; {
+				if err := operation(); err != nil {
+					b.Error(err)
+					return
+				}
+				now := time.Now()
+				took[i] = append(took[i], float64(now.Sub(last))/1e3)
+				last = now
+			}
+		})
+	}
+	wg.Wait()
+	elapsed, spent := time.Since(began), processorTime()-cpu
+	all := slices.Concat(took...)
+	if len(all) == 0 {
+		b.Fatal("nothing succeeded in a whole round")
+	}
+	n := float64(len(all))
+	return sample{rate: n / elapsed.Seconds(), p50: median(all), cpu: float64(spent) / 1e3 / n}
+}
