@@ -177,6 +177,9 @@ func Refused(name, method, path string, opts ...Option) Operation {
 	return Operation{op}
 }
 
+// Refused reports whether the operation is in its table only to be refused by name.
+func (o Operation) Refused() bool { return o.op.refused }
+
 // Schema takes the HTTP binding from the SDK's schemas: the operation's own (schemas.CreateAlias) for method, path
 // and status, and the input and output types' for labels, query parameters, headers and payloads.
 func Schema(operationSchema *smithy.Schema) Option {

@@ -12,6 +12,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
 )
@@ -35,6 +36,7 @@ func services() []struct {
 		{"Lambda", new(lambda.Service).API()},
 		{"Step Functions", new(states.Service).API()},
 		{"API Gateway (HTTP APIs)", new(apigateway.Service).API()},
+		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
 		{"STS", new(sts.Service).API()},
 	}
@@ -95,7 +97,9 @@ func catalogue() string {
 			protocols = append(protocols, p.String())
 		}
 		for _, o := range s.api.Operations {
-			operations = append(operations, o.Name())
+			if !o.Refused() {
+				operations = append(operations, o.Name())
+			}
 		}
 		slices.Sort(operations)
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.title, strings.Join(protocols, ", "), strings.Join(operations, ", "))

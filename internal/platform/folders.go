@@ -28,8 +28,10 @@ func openFolders(data string) (folders, error) {
 	if err != nil {
 		return folders{}, fmt.Errorf("data folder: %w", err)
 	}
-	f := folders{database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code"), run: filepath.Join(data, "run"),
-		objects: filepath.Join(data, "objects")}
+	f := folders{
+		database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code"), run: filepath.Join(data, "run"),
+		objects: filepath.Join(data, "objects"),
+	}
 	mode := os.FileMode(0o700)
 	if proc.Unprivileged() {
 		mode = 0o711

@@ -192,10 +192,6 @@ func TestUnknownOperations(t *testing.T) {
 	r := start(t, Config{})
 	ctx := t.Context()
 	for name, call := range map[string]func() error{
-		"CreateActivity": func() error {
-			_, err := r.states.CreateActivity(ctx, &sfn.CreateActivityInput{Name: aws.String("x")})
-			return err
-		},
 		"GET /2018-10-31/layers":   func() error { _, err := r.lambda.ListLayers(ctx, &lambda.ListLayersInput{}); return err },
 		"GET /v2/vpclinks":         func() error { _, err := r.gateway.GetVpcLinks(ctx, &apigatewayv2.GetVpcLinksInput{}); return err },
 		"DescribeAnomalyDetectors": func() error { _, err := r.cloudwatch.DescribeAnomalyDetectors(ctx, nil); return err },

@@ -127,8 +127,10 @@ func status(err error) int {
 
 func TestKeysOfEveryKindComeBack(t *testing.T) {
 	_, c := withBucket(t)
-	keys := []string{"a", "a/b", "a//b", "folder/", "/leading", "with space", "plus+plus", "per%cent", "per%2Fcent", "ü/日本", "a&b<c>\"d\"'e",
-		"?query=1", "#frag", "dots/../x", ".", "..", "tab\tnew\nline", "uploads", "~tilde:colon;semi=eq,@!$*()", strings.Repeat("k", 1024)}
+	keys := []string{
+		"a", "a/b", "a//b", "folder/", "/leading", "with space", "plus+plus", "per%cent", "per%2Fcent", "ü/日本", "a&b<c>\"d\"'e",
+		"?query=1", "#frag", "dots/../x", ".", "..", "tab\tnew\nline", "uploads", "~tilde:colon;semi=eq,@!$*()", strings.Repeat("k", 1024),
+	}
 	for _, k := range keys {
 		put(t, c, k, "content of "+k)
 	}
@@ -183,10 +185,15 @@ func TestHeadersAndMetadataComeBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []any{*h.ContentType, *h.CacheControl, *h.ContentDisposition, *h.ContentEncoding, *h.ContentLanguage, *h.ExpiresString,
-		h.Metadata, *h.ContentLength, *h.ETag, *h.ChecksumSHA256, h.ChecksumType}
-	want := []any{"text/plain", "no-store", "attachment", "gzip", "de", "Wed, 02 Jan 2030 03:04:05 GMT",
-		map[string]string{"colour": "blue", "n": "1"}, int64(5), *out.ETag, *out.ChecksumSHA256, types.ChecksumTypeFullObject}
+	got := []any{
+		*h.ContentType, *h.CacheControl, *h.ContentDisposition, *h.ContentEncoding, *h.ContentLanguage, *h.ExpiresString,
+		h.Metadata, *h.ContentLength, *h.ETag, *h.ChecksumSHA256, h.ChecksumType,
+	}
+	want := []any{
+		"text/plain", "no-store", "attachment", "gzip", "de", "Wed, 02 Jan 2030 03:04:05 GMT",
+		map[string]string{"colour": "blue", "n": "1"},
+		int64(5), *out.ETag, *out.ChecksumSHA256, types.ChecksumTypeFullObject,
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("head answers %v\nwant %v", got, want)
 	}

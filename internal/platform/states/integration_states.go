@@ -117,9 +117,11 @@ func startAnswer(now time.Time, out *sfn.StartExecutionOutput) json.RawMessage {
 			HttpStatusCode int
 		}{
 			header{"Content-Type": {"application/x-amz-json-1.0"}, "Date": {httpDate(now)}, "x-amzn-RequestId": {id}},
-			map[string]string{"Content-Type": "application/x-amz-json-1.0", "Date": httpDate(now), "x-amzn-RequestId": id}, 200,
+			map[string]string{"Content-Type": "application/x-amz-json-1.0", "Date": httpDate(now), "x-amzn-RequestId": id},
+			200,
 		},
-		struct{ RequestId string }{id}, rfc3339(*out.StartDate),
+		struct{ RequestId string }{id},
+		rfc3339(*out.StartDate),
 	})
 }
 

@@ -124,7 +124,9 @@ func (s *Service) jobOutcome(r *executionRecord, result *executionResult, parsed
 		Status          types.ExecutionStatus
 		StopDate        int64
 	}{
-		result.Cause, result.Error, s.executionArn(r.id()), payload(r.Input), included{true}, r.Name, payload(result.Output), nil,
+		result.Cause, result.Error, s.executionArn(r.id()), payload(r.Input),
+		included{true},
+		r.Name, payload(result.Output), nil,
 		r.Started.UnixMilli(), s.machineArn(r.Machine), result.Status, result.Stopped.UnixMilli(),
 	}
 	if out.Output != nil {

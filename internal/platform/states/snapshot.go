@@ -15,11 +15,11 @@ import (
 )
 
 // A snapshot is the state of an execution after a number of events. It takes the place of these events in the journal, so
-// that loading an execution, and ending it, costs no more the longer it has run. docs/decisions/0031 has the policy.
+// that loading an execution, and ending it, costs no more the longer it has run. docs/decisions/0018 has the policy.
 
 const (
 	// snapshotAfter is the least work since the last snapshot for which one is written.
-	snapshotAfter = 8 << 10
+	snapshotAfter = 32 << 10
 	// snapshotRatio bounds the cost of writing snapshots: there is this many times their size of work between two.
 	snapshotRatio = 2
 

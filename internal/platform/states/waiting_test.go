@@ -25,6 +25,7 @@ func inMemory(s *Service) (n int) {
 	for _, sh := range s.engine.shards {
 		n += len(sh.open)
 	}
+	settle(s) // what the shards do next comes after this look
 	return n
 }
 
