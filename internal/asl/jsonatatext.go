@@ -11,7 +11,7 @@ import (
 func withoutStrings(text string) string {
 	b := []byte(text)
 	for i := 0; i < len(b); i++ {
-		end := i
+		var end int
 		switch c := b[i]; {
 		case c == '"' || c == '\'':
 			for end = i + 1; end < len(b) && b[end] != c; end++ {

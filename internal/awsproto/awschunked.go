@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"io"
 	"net/http"
@@ -233,7 +234,7 @@ func newHashedReader(src io.Reader, want string) *hashedReader {
 func (h *hashedReader) Read(p []byte) (int, error) {
 	n, err := h.src.Read(p)
 	h.sum.Write(p[:n])
-	if err == io.EOF && hex.EncodeToString(h.sum.Sum(nil)) != h.want {
+	if errors.Is(err, io.EOF) && hex.EncodeToString(h.sum.Sum(nil)) != h.want {
 		err = fault.New("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
 	return n, err

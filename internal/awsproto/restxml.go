@@ -62,7 +62,7 @@ type Body struct {
 
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = streamError(err)
 	}
 	return n, err

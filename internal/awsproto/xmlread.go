@@ -5,6 +5,7 @@ import (
 	"crypto/md5" //nolint:gosec // the protocol's
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"io"
 	"reflect"
 
@@ -60,7 +61,7 @@ func (d *xmlReader) end() error {
 		t, err := d.Token()
 		switch t := t.(type) {
 		case nil:
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return malformedXML()

@@ -6,6 +6,7 @@ import (
 	"crypto/md5" //nolint:gosec // the protocol's
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"io"
 	"sync"
@@ -149,7 +150,7 @@ func (s *Service) write(ctx context.Context, body io.Reader, length *int64, sums
 			}
 			_, _ = sums.Write((*buf)[:n]) // hashes do not fail
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -84,7 +84,6 @@ type change struct {
 	starting  *executionRecord // the execution is new
 	redriving *redriving       // it had ended
 	claim     []byte           // the openRecord of the former owner, when the execution is being taken over
-	loaded    bool             // in this round
 	events    []interp.Event
 	history   [][]byte // rows: JSON lists, with the number of the first event of each
 	first     []int64

@@ -88,7 +88,8 @@ func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *t
 		}
 		items.Total, executions.Total = items.Total+n, executions.Total+1
 	}
-	if run.Status == types.MapRunStatusRunning {
+	switch run.Status {
+	case types.MapRunStatusRunning:
 		s.mapRuns.with(run.ARN, func(l *liveRun) {
 			items.Running, executions.Running = int64(l.items), int64(l.children)
 			items.Total, executions.Total = items.Total+items.Running, executions.Total+executions.Running
@@ -96,7 +97,7 @@ func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *t
 				items.Pending, items.Total = waiting, items.Total+waiting
 			}
 		})
-	} else if run.Status == types.MapRunStatusSucceeded {
+	case types.MapRunStatusSucceeded:
 		items.ResultsWritten, executions.ResultsWritten = items.Total, executions.Total
 	}
 	return nil

@@ -92,8 +92,7 @@ func aloneIn(definition string) []byte {
 		return []byte(definition) // told by the parser
 	}
 	states := map[string]json.RawMessage{}
-	var target func(member json.RawMessage)
-	target = func(member json.RawMessage) {
+	target := func(member json.RawMessage) {
 		var name string
 		if json.Unmarshal(member, &name) == nil && name != testedName {
 			states[name] = json.RawMessage(`{"Type":"Succeed"}`)
