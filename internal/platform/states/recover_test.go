@@ -77,7 +77,7 @@ const everything = `{"StartAt":"A","States":{
 			"Retry":[{"ErrorEquals":["States.ALL"],"MaxAttempts":99,"MaxDelaySeconds":2}]}}},
 		{"StartAt":"Q","States":{"Q":{"Type":"Wait","Seconds":2,"Next":"R"},"R":{"Type":"Pass","Result":"r","End":true}}}]},
 	"D":{"Type":"Map","ItemsPath":"$.items","ResultPath":"$.d","MaxConcurrency":2,"Next":"E","ItemProcessor":{"StartAt":"I","States":{
-		"I":{"Type":"Task","Resource":"` + fn + `f","End":true,"TimeoutSeconds":60,"Retry":[{"ErrorEquals":["Busy"],"MaxAttempts":99,"MaxDelaySeconds":2}]}}}},
+		"I":{"Type":"Task","Resource":"` + fn + `f","End":true,"TimeoutSeconds":3600,"Retry":[{"ErrorEquals":["Busy"],"MaxAttempts":99,"MaxDelaySeconds":2}]}}}},
 	"E":{"Type":"Choice","Choices":[{"Variable":"$.n","NumericGreaterThan":1000,"Next":"F"}],"Default":"S"},
 	"F":{"Type":"Fail","Error":"TooMany","Cause":"more than a thousand"},
 	"S":{"Type":"Pass","Parameters":{"n.$":"$.n","c.$":"$.c","d.$":"$.d"},"End":true}}}`
