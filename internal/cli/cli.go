@@ -20,15 +20,17 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/tealdeploy/teal/internal/controller"
 )
 
-// Exit codes, the same for every verb.
+// Exit codes, the same for every verb; those of a rollout are the controller's.
 const (
-	ExitDone       = 0 // done
-	ExitFailed     = 1 // failed or refused
-	ExitUsage      = 2 // the command line is wrong
-	ExitRolledBack = 3 // everything was put back
-	ExitPaused     = 4 // paused or inconclusive: a person decides
+	ExitDone       = controller.ExitDone       // done
+	ExitFailed     = controller.ExitFailed     // failed or refused
+	ExitUsage      = 2                         // the command line is wrong
+	ExitRolledBack = controller.ExitRolledBack // everything was put back
+	ExitPaused     = controller.ExitPaused     // paused or inconclusive: a person decides
 )
 
 // Streams are where a command reads and writes.

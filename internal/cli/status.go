@@ -11,7 +11,6 @@ import (
 	"github.com/tealdeploy/teal/internal/controller"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
-	"github.com/tealdeploy/teal/internal/target"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -25,12 +24,16 @@ Exit status: 0 the latest rollout is done, 1 it failed, 3 it was rolled back, 4 
 		Example: `  teal status
   teal status --watch`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			at, err := a.open(c.Context())
+			if err != nil {
+				return err
+			}
 			if watch {
-				if err := a.followLatest(c.Context()); err != nil {
+				if err := a.followLatest(c.Context(), at); err != nil {
 					return err
 				}
 			}
-			s, err := a.readStatus(c.Context())
+			s, err := a.readStatus(c.Context(), at)
 			if err != nil {
 				return err
 			}
@@ -42,15 +45,8 @@ Exit status: 0 the latest rollout is done, 1 it failed, 3 it was rolled back, 4 
 }
 
 // followLatest shows the application's latest rollout, which another process may drive, until it has ended or is parked.
-func (a *app) followLatest(ctx context.Context) error {
-	m, err := a.loadManifest()
-	if err != nil {
-		return err
-	}
-	books, err := ledger.Folder(a.ledgerFolder())
-	if err != nil {
-		return err
-	}
+func (a *app) followLatest(ctx context.Context, at *session) error {
+	m, books := at.manifest, at.ledger
 	rollouts, err := books.Rollouts(ctx, m.Spec.App)
 	if err != nil || len(rollouts) == 0 {
 		return err
@@ -102,19 +98,8 @@ func (s aliasStatus) drifted() bool {
 	return s.Expected != "" && (s.Actual == nil || s.Actual.Routing.Primary != s.Expected || s.Actual.Routing.Additional != "")
 }
 
-func (a *app) readStatus(ctx context.Context) (status, error) {
-	m, err := a.loadManifest()
-	if err != nil {
-		return status{}, err
-	}
-	books, err := ledger.Folder(a.ledgerFolder())
-	if err != nil {
-		return status{}, err
-	}
-	cfg, err := a.awsConfig(ctx, m.Provider.Endpoint, m.Provider.Region)
-	if err != nil {
-		return status{}, err
-	}
+func (a *app) readStatus(ctx context.Context, open *session) (status, error) {
+	m, books, cfg := open.manifest, open.ledger, open.cfg
 	if err := a.reachable(ctx, cfg); err != nil {
 		return status{}, err
 	}
@@ -146,10 +131,9 @@ func (a *app) readStatus(ctx context.Context) (status, error) {
 	if held {
 		s.Driver = &lock
 	}
-	endpoint := target.New(cfg, target.Options{})
 	for _, ref := range refs(m.Spec) {
 		at := aliasStatus{Ref: ref, Expected: expected[ref]}
-		switch r, err := endpoint.GetRouting(ctx, ref); {
+		switch r, err := open.target.GetRouting(ctx, ref); {
 		case err == nil:
 			at.Actual = &r
 		case refused(err):
