@@ -3,12 +3,14 @@
 package platform
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
@@ -25,12 +27,15 @@ import (
 
 // Config says where a platform lives and who it is.
 type Config struct {
-	DataDir string       // everything that is kept; made with mode 0700 when missing
-	Address string       // host:port under which clients and functions reach it
-	Account string       // twelve digits; 000000000000 when empty
-	Region  string       // us-east-1 when empty
-	Clock   clock.Clock  // clock.System when nil
-	Logger  *slog.Logger // discards when nil
+	DataDir string      // everything that is kept; made with mode 0700 when missing
+	Address string      // host:port under which clients and functions reach it
+	Account string      // twelve digits; 000000000000 when empty
+	Region  string      // us-east-1 when empty
+	Clock   clock.Clock // clock.System when nil; the machine's time
+	// ClockRate is how many times as fast as Clock platform time runs, for whatever the platform waits for; 0 means 1. Timeouts
+	// of functions and connections, and the times of signatures, are the machine's.
+	ClockRate float64
+	Logger    *slog.Logger // discards when nil
 	// Credentials, when set, are the only ones that the endpoint accepts; nil accepts any.
 	Credentials *Credentials
 }
@@ -45,6 +50,7 @@ type Platform struct {
 	lambda  *lambda.Service
 	states  *states.Service
 	gateway *apigateway.Service
+	time    *timekeeper // nil while platform time is the machine's
 	api     http.Handler
 	closers []func() error // in the order in which they were opened
 }
@@ -84,10 +90,19 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, fmt.Errorf("leftovers of functions: %w", err)
 	}
 
-	metrics, err := cloudwatch.New(cloudwatch.Config{Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if cfg.Clock, p.time, err = openClock(context.Background(), cfg.Clock, cfg.ClockRate, p.store, cfg.Logger); err != nil {
+		return p, err
+	}
+	if p.time != nil {
+		p.closers = append(p.closers, p.time.close)
+	}
+	metrics, err := cloudwatch.New(cloudwatch.Config{
+		Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	})
 	if err != nil {
 		return p, err
 	}
+	p.closers = append(p.closers, metrics.Close)
 	objects, err := s3.New(s3.Config{
 		Store: p.store, Dir: folders.objects, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
@@ -130,11 +145,15 @@ func New(cfg Config) (p *Platform, err error) {
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
 		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API())
+	metrics.Watch(p.lambda)
 	return p, err
 }
 
 // ServeHTTP answers a request of any service, or of an API's caller.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.time != nil {
+		p.time.tell(w.Header())
+	}
 	switch {
 	case p.gateway.Match(r):
 		p.gateway.ServeHTTP(w, r)
@@ -151,6 +170,14 @@ func (p *Platform) Hot(r *http.Request) bool {
 	path := r.URL.Path
 	return r.Method == http.MethodPost && strings.HasPrefix(path, "/2015-03-31/functions/") && strings.HasSuffix(path, "/invocations") ||
 		p.gateway.Match(r)
+}
+
+// Time tells the platform's time, how many times as fast as the machine's it runs, and whether it is the machine's.
+func (p *Platform) Time() (now time.Time, rate float64, machines bool) {
+	if p.time == nil {
+		return time.Now(), 1, true
+	}
+	return p.time.Now(), p.time.rate, false
 }
 
 // Close ends the services in the reverse order of their start: work under way is left to the next start, no process
