@@ -78,7 +78,7 @@ func TestAlarmOnExecutedVersion(t *testing.T) {
 	r := start(t, Config{ClockRate: 120})
 	ctx := t.Context()
 	r.create("shop", map[string]string{"ANSWER": `"fine"`})
-	one := r.publish("shop", map[string]string{"ANSWER": `"fine"`, "V": "1"})
+	one := r.publish("shop", map[string]string{"ANSWER": `"fine"`, "RELEASE": "1"})
 	two := r.publish("shop", map[string]string{"FAIL": "boom"})
 	r.create("pager", map[string]string{"ANSWER": `"paged"`})
 	_, err := r.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("shop"), Name: aws.String("live"), FunctionVersion: &two})
