@@ -17,6 +17,7 @@ func (s *Service) Watch(invoker Invoker) {
 	s.alarms.mu.Lock()
 	defer s.alarms.mu.Unlock()
 	s.alarms.invoker = invoker
+	s.watching.Store(true)
 	for _, r := range s.alarms.byName {
 		s.act(r, nil)
 	}
@@ -177,6 +178,7 @@ func (s *Service) datapoints(w *metricWatch, end int64) ([]alarm.Datapoint, erro
 	var out []alarm.Datapoint
 	if w.single {
 		q := queries[0]
+		q.series = s.find(q.metric.Metric, q.metric.Unit)
 		for _, b := range aggregate(q.series, window{from, end}, q.period) {
 			if v, ok := q.stat(&b.summary); ok {
 				out = append(out, alarm.Datapoint{At: b.at, Value: v, Samples: b.n})

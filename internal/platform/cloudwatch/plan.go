@@ -27,6 +27,9 @@ func (s *Service) plan(queries []query, start, end time.Time) *plan {
 	p := &plan{service: s, queries: queries, start: start, end: end, byID: map[string]int{}, memo: map[int]metricmath.Value{}}
 	for i, q := range queries {
 		p.byID[q.id] = i
+		if q.maths == nil {
+			queries[i].series = s.find(q.metric.Metric, q.metric.Unit)
+		}
 		if q.maths == nil && (p.period == 0 || q.period < p.period) {
 			p.period = q.period
 		}

@@ -169,7 +169,7 @@ func (s *Service) readMetricStat(q *query, in *types.MetricStat, param string) e
 		}
 		return validation("The value %s for parameter %s.Stat is not a statistic.", name, param)
 	}
-	q.period, q.stat, q.metric, q.series = int64(*in.Period), stat, in, s.find(in.Metric, in.Unit)
+	q.period, q.stat, q.metric = int64(*in.Period), stat, in
 	if q.label == "" {
 		q.label = *in.Metric.MetricName
 	}

@@ -1,10 +1,9 @@
 // Package cloudwatch keeps and answers metrics as Amazon CloudWatch does: what the embedded services record, and what
-// callers put. It is enough to judge a release by: PutMetricData, GetMetricData over single metrics,
-// GetMetricStatistics and ListMetrics, each whole. Alarms, dashboards, metric maths and trimmed statistics are refused
-// by name.
+// callers put; and the alarms on them. It is what a release is judged by: metrics with metric maths, and alarms, each
+// whole. Dashboards, anomaly detection, Metrics Insights and trimmed statistics are refused by name.
 //
 // Data is held in memory, by the second for three hours and by the minute for fifteen days, as AWS keeps
-// high-resolution metrics, within a bound on bytes.
+// high-resolution metrics, within a bound on bytes; and in the store, from where a restart takes it up again.
 package cloudwatch
 
 import (
@@ -49,7 +48,10 @@ type Service struct {
 
 	bytes atomic.Int64 // of data points, about
 
-	alarms alarms
+	alarms   alarms
+	keep     keeper
+	putting  sync.RWMutex // read-held from a put's storing to its adding
+	watching atomic.Bool  // Watch was called: timers may be set
 }
 
 // New makes an empty service. It fails on negative bounds.
@@ -83,12 +85,17 @@ func New(cfg Config) (*Service, error) {
 	if err := s.loadAlarms(context.Background()); err != nil {
 		return nil, err
 	}
+	if err := s.openKeeper(context.Background()); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
-// Close ends the evaluation of alarms; actions that are not taken yet are at the next start. It is idempotent.
+// Close ends the evaluation of alarms and writes what is to be kept; actions that are not taken yet are at the next start.
+// It is idempotent.
 func (s *Service) Close() error {
 	s.alarms.mu.Lock()
+	closed := s.alarms.closed
 	s.alarms.closed = true
 	if s.alarms.wake != nil {
 		s.alarms.wake()
@@ -97,7 +104,13 @@ func (s *Service) Close() error {
 	s.alarms.mu.Unlock()
 	s.alarms.end()
 	s.alarms.acting.Wait()
-	return nil
+	if closed {
+		return nil
+	}
+	if <-s.keep.loaded; s.keep.failed != nil {
+		return nil // there is nothing that could be written over what was not read
+	}
+	return s.write(context.Background())
 }
 
 // API returns the operation table. The Go SDK speaks CBOR to it, the AWS CLI and boto3 JSON 1.0, older clients Query.
