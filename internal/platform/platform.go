@@ -4,6 +4,7 @@ package platform
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,9 +51,12 @@ type Platform struct {
 	lambda  *lambda.Service
 	states  *states.Service
 	gateway *apigateway.Service
+	metrics *cloudwatch.Service
 	time    *timekeeper // nil while platform time is the machine's
-	api     http.Handler
-	closers []func() error // in the order in which they were opened
+
+	credentials *Credentials // nil takes any
+	api         http.Handler
+	closers     []func() error // in the order in which they were opened
 }
 
 // New opens the data folder and starts every service; what was under way when the platform last ended goes on. On an error
@@ -75,7 +79,7 @@ func New(cfg Config) (p *Platform, err error) {
 		return nil, err
 	}
 
-	p = &Platform{}
+	p = &Platform{credentials: cfg.Credentials}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -102,6 +106,7 @@ func New(cfg Config) (p *Platform, err error) {
 	if err != nil {
 		return p, err
 	}
+	p.metrics = metrics
 	p.closers = append(p.closers, metrics.Close)
 	objects, err := s3.New(s3.Config{
 		Store: p.store, Dir: folders.objects, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
@@ -159,9 +164,29 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.gateway.ServeHTTP(w, r)
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
+	case scrape(r):
+		p.serveMetrics(w, r)
 	default:
 		p.api.ServeHTTP(w, r)
 	}
+}
+
+// scrape tells Prometheus from a client of AWS that lists a bucket named metrics.
+func scrape(r *http.Request) bool {
+	return r.URL.Path == "/metrics" && r.Method == http.MethodGet && r.URL.RawQuery == "" && !strings.HasPrefix(r.Header.Get("Authorization"), "AWS")
+}
+
+// serveMetrics answers a scrape. Where credentials are checked it wants them as a user and a password.
+func (p *Platform) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if c := p.credentials; c != nil {
+		user, password, _ := r.BasicAuth()
+		if subtle.ConstantTimeCompare([]byte(user+"\x00"+password), []byte(c.AccessKeyID+"\x00"+c.SecretAccessKey)) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="teal"`)
+			http.Error(w, "give the platform's access key and its secret as user and password", http.StatusUnauthorized)
+			return
+		}
+	}
+	p.metrics.ServePrometheus(w, r)
 }
 
 // Hot reports whether r is one of the requests that are many and answered at once, which a [front.Server] reads itself: an

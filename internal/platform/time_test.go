@@ -133,3 +133,19 @@ func TestAlarmOnExecutedVersion(t *testing.T) {
 		t.Errorf("history %+v", h.AlarmHistoryItems)
 	}
 }
+
+// A scrape gets the platform's metrics, with credentials where they are checked; a bucket of that name is S3's.
+func TestScrape(t *testing.T) {
+	r := start(t, Config{Credentials: &Credentials{"AKIDEXAMPLE", "secret"}})
+	r.create("f", nil)
+	_, err := r.lambda.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("f")})
+	must(t, err)
+	if status, _, _ := r.get(r.url + "/metrics"); status != http.StatusUnauthorized {
+		t.Errorf("without credentials the status is %d", status)
+	}
+	status, h, body := r.get(strings.Replace(r.url, "://", "://AKIDEXAMPLE:secret@", 1) + "/metrics")
+	if status != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "text/plain; version=0.0.4") ||
+		!strings.Contains(body, `teal_lambda_invocations_total{function_name="f"} 1`) || !strings.Contains(body, "teal_lambda_duration_seconds_bucket{function_name=\"f\",le=\"+Inf\"} 1") {
+		t.Errorf("%d %v\n%s", status, h, body)
+	}
+}

@@ -31,6 +31,7 @@ type series struct {
 	seconds timeline
 	minutes timeline
 	last    int64 // newest data, in seconds since 1970
+	total   total // of what was recorded since the start
 }
 
 // accumulator gathers the values of one second. Its size keeps neighbours off each other's cache lines.
@@ -94,6 +95,9 @@ func (s *series) empty(a *accumulator) {
 		return
 	}
 	s.store(a.at, &a.in, true)
+	s.mu.Lock()
+	s.total.add(&a.in, s.unit == types.StandardUnitMilliseconds)
+	s.mu.Unlock()
 	a.in = summary{}
 }
 
