@@ -30,7 +30,7 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the embedded AWS-compatible platform",
 		Long: `Run the embedded AWS-compatible platform: Lambda with real processes, Step Functions, HTTP APIs, S3,
-CloudWatch metrics, STS.
+CloudWatch metrics and alarms, STS.
 
 It answers as soon as it has printed that it is ready, and stops cleanly on SIGTERM or Ctrl-C. Everything that it has
 acknowledged is in the data folder and survives kill -9; what was running goes on at the next start.
