@@ -108,7 +108,7 @@ func (s *Service) Close() error {
 		return nil
 	}
 	if <-s.keep.loaded; s.keep.failed != nil {
-		return nil // there is nothing that could be written over what was not read
+		return nil //nolint:nilerr // it is logged; nothing may be written over what was not read
 	}
 	return s.write(context.Background())
 }

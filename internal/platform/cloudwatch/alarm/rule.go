@@ -44,7 +44,8 @@ func (t inState) holds(state func(string) State) bool { return state(t.child) ==
 func (t constant) holds(func(string) State) bool      { return bool(t) }
 func (t not) holds(state func(string) State) bool     { return !t.of.holds(state) }
 func (t all) holds(state func(string) State) bool     { return t.a.holds(state) && t.b.holds(state) }
-func (t any2) holds(state func(string) State) bool    { return t.a.holds(state) || t.b.holds(state) }
+
+func (t any2) holds(state func(string) State) bool { return t.a.holds(state) || t.b.holds(state) }
 
 // ParseRule reads an AlarmRule: ALARM("a") AND NOT (OK(b) OR TRUE). Its errors are sentences for who wrote it.
 func ParseRule(s string) (*Rule, error) {

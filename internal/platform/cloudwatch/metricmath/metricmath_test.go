@@ -84,7 +84,10 @@ func TestExpressions(t *testing.T) {
 		{"MAX([m1,m2])/m1", "10 1 - 1 -"},
 		{"STDDEV([m1,m2])", "4.5 1 0 0 -"},
 		{"DATAPOINT_COUNT([m1,m2])", "2 2 1 1 -"},
-		{"SUM(m1)", "7"}, {"DATAPOINT_COUNT(m1)", "3"}, {"MAX(m1)", "4"}, {"METRIC_COUNT(METRICS())", "9"},
+		{"SUM(m1)", "7"},
+		{"DATAPOINT_COUNT(m1)", "3"},
+		{"MAX(m1)", "4"},
+		{"METRIC_COUNT(METRICS())", "9"},
 		{`SUM(METRICS("errors"))`, "1 1 1 1 -"},
 		{"metric1 < metric2", "0 0 1 0 -"},
 		{"metric1 >= 30", "1 0 0 0 -"},
@@ -107,16 +110,22 @@ func TestExpressions(t *testing.T) {
 		{"DIFF(m1)", "- 1 - 2 -"},
 		{"DIFF_TIME(m1)", "- 60 - 120 -"},
 		{"RATE(m1)*60", "- 1 - 1 -"},
-		{"ABS(-m1)", "1 2 - 4 -"}, {"CEIL(m1/4)", "1 1 - 1 -"}, {"FLOOR(m1/4)", "0 0 - 1 -"},
-		{"LOG(m2)", "2.302585 - 3.401197 - -"}, {"LOG10(m2)", "1 - 1.477121 - -"},
+		{"ABS(-m1)", "1 2 - 4 -"},
+		{"CEIL(m1/4)", "1 1 - 1 -"},
+		{"FLOOR(m1/4)", "0 0 - 1 -"},
+		{"LOG(m2)", "2.302585 - 3.401197 - -"},
+		{"LOG10(m2)", "1 - 1.477121 - -"},
 		{"FIRST(SORT([m1,m2], SUM, DESC))", "10 0 30 - -"},
 		{"LAST(SORT([m1,m2], SUM, DESC))", "1 2 - 4 -"},
 		{"SORT([m1,m2], AVG, DESC, 1)", "10 0 30 - -"},
 		{"SLICE([m1,m2,c1], 1)", "10 0 30 - - | 1 1 0 0 -"},
 		{"SLICE([m1,m2,c1], 1, 2)", "10 0 30 - -"},
 		{"REMOVE_EMPTY([empty, m1])", "1 2 - 4 -"},
-		{"MINUTE(m1)", "0 1 2 3 4"}, {"DAY(m1)", "4 4 4 4 4"}, {"EPOCH(m1)", "0 60 120 180 240"}, // 1 January 1970, a Thursday
-		{"1e2*m1", "100 200 - 400 -"}, {"m1 * .5", "0.5 1 - 2 -"},
+		{"MINUTE(m1)", "0 1 2 3 4"},
+		{"DAY(m1)", "4 4 4 4 4"},
+		{"EPOCH(m1)", "0 60 120 180 240"}, // 1 January 1970, a Thursday
+		{"1e2*m1", "100 200 - 400 -"},
+		{"m1 * .5", "0.5 1 - 2 -"},
 	} {
 		e, err := Parse(c.expression)
 		if err != nil {
