@@ -31,7 +31,7 @@ var ranks = map[string]int{
 	"internal/clock": 2,
 
 	"internal/target": 3, "internal/health": 3, "internal/ledger": 3,
-	"internal/platform/apigateway": 3, "internal/platform/cloudwatch": 3, "internal/platform/lambda": 3,
+	"internal/platform/apigateway": 3, "internal/platform/cloudwatch": 3, "internal/platform/lambda": 3, "internal/platform/logs": 3,
 	"internal/platform/s3": 3, "internal/platform/states": 3, "internal/platform/sts": 3,
 
 	"internal/controller": 4, "internal/platform": 4, "internal/manifest": 4,
@@ -188,6 +188,7 @@ func TestPlatformWaitsByItsClock(t *testing.T) {
 	machines := map[string]string{
 		"internal/platform/platform.go":                "the machine's time, when platform time is no other",
 		"internal/platform/lambda/settle.go":           "how long a request waits for code that is being unpacked",
+		"internal/platform/logs/write.go":              "how long lines wait to be written together",
 		"internal/platform/apigateway/invoke.go":       "how long a function really took",
 		"internal/platform/apigateway/execution.go":    "how long an execution's start really took",
 		"internal/platform/apigateway/serve.go":        "how long an answer really took; the timeout of a function",
