@@ -41,7 +41,7 @@ func ExampleCompile() {
 	if errors.As(err, &e) {
 		fmt.Println(e.Code, e.Position, e.Message)
 	}
-	// Output: S0201 7 syntax error at b
+	// Output: S0201 7 Syntax error: "b"
 }
 
 // What encoding/json decodes is converted once.
