@@ -58,6 +58,6 @@ func ExampleValue() {
 // A validator can tell what an expression needs before it runs.
 func ExampleExpression_Variables() {
 	e, _ := jsonata.Compile(`($rate := 1.19; $map($prices, function($p) { $p * $rate }))`)
-	fmt.Println(e.Variables(), e.Calls(), e.References())
-	// Output: [prices] [map] false
+	fmt.Println(e.Variables(), e.Calls(), e.Reference())
+	// Output: [prices] [map]
 }
