@@ -15,7 +15,8 @@ type Options struct {
 	Express bool
 	// Integration reports whether arn:aws:states:::service:action can be called; nil means lambda:invoke only. The action
 	// comes with .sync or .sync:2 where the definition says so, and without .waitForTaskToken. The service of an SDK
-	// integration is such as aws-sdk:lambda. It is also asked for what an ItemReader or a ResultWriter calls.
+	// integration is such as aws-sdk:lambda. It is also asked for what an ItemReader or a ResultWriter calls, and, as
+	// itemReader:PARQUET, whether an ItemReader reads a format beside the JSON, JSONL, CSV and MANIFEST that all do.
 	Integration func(service, action string) bool
 }
 

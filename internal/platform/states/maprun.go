@@ -103,7 +103,7 @@ type mapRuns struct {
 type liveRun struct {
 	children, items int
 	read            int // items so far
-	source          itemSource
+	source          *openSource
 }
 
 func (m *mapRuns) with(arn string, f func(*liveRun)) {

@@ -39,6 +39,7 @@ type taskCall struct {
 	Execution string // ARN
 	Serial    string // of the execution
 	Command   int64
+	Exchange  func(*httpExchange) // told what an HTTP task has sent and received; may be nil
 }
 
 // builtin finds a service that a Task state can call beside those of the SDK, by what stands after
