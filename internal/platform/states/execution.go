@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -88,6 +90,7 @@ type change struct {
 	history   [][]byte // rows: JSON lists, with the number of the first event of each
 	first     []int64
 	commands  []interp.Command
+	jobs      []jobChange
 	result    *executionResult // the execution has ended
 	waiting   []message        // replied once the change is durable
 	late      []message        // came after what they ask for; told so once the change is durable
@@ -193,6 +196,7 @@ func (sh *shard) apply(c *change, ev interp.Event, now time.Time) bool {
 		x.drop(ev.Command, errAbandoned)
 	}
 	c.events = append(c.events, ev)
+	sh.e.s.writeJobs(c, ev)
 	c.add(out.History)
 	for _, cmd := range out.Commands {
 		if done := cmd.Complete; done != nil {
@@ -208,20 +212,11 @@ func (sh *shard) apply(c *change, ev interp.Event, now time.Time) bool {
 
 // step takes an event into the state, on its first way and on every replay. On an error nothing is changed.
 func (x *execution) step(ev interp.Event) (interp.Output, error) {
-	var out interp.Output
-	if ev.Kind == eventAwaiting {
-		p := x.pending.byID[ev.Command]
-		if p == nil || p.awaiting {
-			return out, interp.ErrStale
-		}
-		x.pending.awaits(p)
-	} else {
-		var err error
-		if out, err = step(x.definition, x.state, ev); err != nil {
-			return out, err
-		}
-		x.pending.after(ev, out.Commands, x.state)
+	out, err := step(x.definition, x.state, ev)
+	if err != nil {
+		return out, err
 	}
+	x.pending.after(ev, out.Commands, x.state)
 	x.last = ev.At
 	x.journalled++
 	x.snapshot.work += eventWork + len(ev.Output) + len(ev.Cause) + historyWork*len(out.History)
@@ -274,6 +269,8 @@ func (sh *shard) condemn(c *change, cause error, at time.Time) {
 		ID: last + 1, PreviousID: last, Type: string(types.HistoryEventTypeExecutionFailed), At: at,
 		DetailsName: "executionFailedEventDetails", Details: interp.FailureDetails{Error: result.Error, Cause: result.Cause},
 	}})
+	x.pending.answered, x.pending.withdrawn = nil, slices.Collect(maps.Values(x.pending.byID))
+	sh.e.s.writeJobs(c, interp.Event{})
 	c.end(result)
 }
 
@@ -332,6 +329,7 @@ func (sh *shard) perform(c *change) {
 	if c.next != nil {
 		x.open, x.said = c.next, c.stand
 	}
+	sh.e.s.performJobs(c)
 	for _, cmd := range c.commands {
 		switch {
 		case cmd.InvokeTask != nil:
