@@ -312,7 +312,9 @@ func (sh *shard) write(c *change, now time.Time) bool {
 	if c.result != nil {
 		b.Put(bucketResults, key, encode(c.result))
 		if x.child != nil {
-			b.Put(bucketMapChildren, x.child.row(), encode(childRecord{Status: c.result.Status, Items: x.child.Items, Name: x.id.name}))
+			b.Put(bucketMapChildren, x.child.row(), encode(childRecord{
+				Status: c.result.Status, Items: x.child.Items, Name: x.id.name, Stopped: c.result.Stopped, Final: c.result.Final,
+			}))
 		}
 		if c.starting == nil {
 			b.Delete(bucketOpen, key)

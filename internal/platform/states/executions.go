@@ -216,6 +216,14 @@ func (s *Service) DescribeExecution(ctx context.Context, in *sfn.DescribeExecuti
 	}
 	if r.Child != nil {
 		out.MapRunArn = &r.Child.Run
+		run, err := s.mapRunRecord(ctx, r.Child.Key)
+		if err != nil {
+			return nil, err
+		}
+		if result != nil && run.pendingRedrive(result.Status, result.Stopped) {
+			result = &executionResult{Status: types.ExecutionStatusPendingRedrive}
+			out.Status, out.StopDate, out.Error, out.Cause = result.Status, nil, nil, nil
+		}
 	}
 	if r.Redrives > 0 {
 		out.RedriveDate = &r.Redriven

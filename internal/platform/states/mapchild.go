@@ -23,10 +23,16 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
 		return
 	}
 	child := &childOf{Run: run.ARN, Key: run.key(), Index: c.Index, Items: c.Items, Path: append(x.path(), run.State)}
-	s.mapRuns.with(run.ARN, func(l *liveRun) { l.children, l.items = l.children+1, l.items+c.Items })
-	ended := sync.OnceFunc(func() {
-		s.mapRuns.with(run.ARN, func(l *liveRun) { l.children, l.items = l.children-1, l.items-c.Items })
-	})
+	count := func(sign int) {
+		s.mapRuns.with(run.ARN, func(l *liveRun) {
+			l.children, l.items = l.children+sign, l.items+sign*c.Items
+			if c.Redrive && run.Express {
+				l.again, l.againItems = l.again+sign, l.againItems+sign*c.Items
+			}
+		})
+	}
+	count(1)
+	ended := sync.OnceFunc(func() { count(-1) })
 	from, name, machine, parent := x, run.childName(c.Index), run.childMachine(), x.id
 	tell := func(r *executionResult) {
 		ended()

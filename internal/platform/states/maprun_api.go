@@ -66,7 +66,15 @@ func (s *Service) DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInpu
 	return out, s.countChildren(ctx, run, out.ItemCounts, out.ExecutionCounts)
 }
 
+func addTo(sum **int64, n int64) {
+	if *sum == nil {
+		*sum = new(int64)
+	}
+	**sum += n
+}
+
 func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *types.MapRunItemCounts, executions *types.MapRunExecutionCounts) error {
+	pending, pendingItems := int64(0), int64(0)
 	for e, err := range s.store.Scan(ctx, bucketMapChildren, store.Prefix(run.key()+"/")) {
 		if err != nil {
 			return failure("reading the children of a Map run", err)
@@ -75,8 +83,13 @@ func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *t
 		if err != nil {
 			return err
 		}
-		n := int64(row.Items)
-		switch row.Status {
+		n, status := int64(row.Items), row.Status
+		if run.pendingRedrive(status, row.Stopped) {
+			status = types.ExecutionStatusPendingRedrive
+		}
+		switch status {
+		case types.ExecutionStatusPendingRedrive:
+			pendingItems, pending = pendingItems+n, pending+1
 		case types.ExecutionStatusSucceeded:
 			items.Succeeded, executions.Succeeded = items.Succeeded+n, executions.Succeeded+1
 		case types.ExecutionStatusFailed:
@@ -86,13 +99,21 @@ func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *t
 		default:
 			items.Aborted, executions.Aborted = items.Aborted+n, executions.Aborted+1
 		}
+		if row.Final {
+			addTo(&items.FailuresNotRedrivable, n)
+			addTo(&executions.FailuresNotRedrivable, 1)
+		}
 		items.Total, executions.Total = items.Total+n, executions.Total+1
 	}
 	switch run.Status {
 	case types.MapRunStatusRunning:
 		s.mapRuns.with(run.ARN, func(l *liveRun) {
 			items.Running, executions.Running = int64(l.items), int64(l.children)
-			items.Total, executions.Total = items.Total+items.Running, executions.Total+executions.Running
+			items.Total, executions.Total = items.Total+items.Running-int64(l.againItems), executions.Total+executions.Running-int64(l.again)
+			if pending > 0 {
+				addTo(&items.PendingRedrive, max(pendingItems-int64(l.againItems), 0))
+				addTo(&executions.PendingRedrive, max(pending-int64(l.again), 0))
+			}
 			if waiting := int64(l.read) - items.Total; waiting > 0 {
 				items.Pending, items.Total = waiting, items.Total+waiting
 			}

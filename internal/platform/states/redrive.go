@@ -65,6 +65,8 @@ func (s *Service) notRedrivable(result *executionResult) string {
 	switch {
 	case result == nil:
 		return "Execution is RUNNING and cannot be redriven"
+	case result.Status == types.ExecutionStatusPendingRedrive:
+		return "Execution is PENDING_REDRIVE and cannot be redriven"
 	case result.Status == types.ExecutionStatusSucceeded:
 		return "Execution is SUCCEEDED and cannot be redriven"
 	case s.now().Sub(result.Stopped) > redrivable:
