@@ -24,8 +24,10 @@ type execution struct {
 	version int
 	alias   string
 	started time.Time
-	open    []byte // its openRecord in the store, and what that says
-	said    standing
+
+	revision revision
+	open     []byte // its openRecord in the store, and what that says
+	said     standing
 
 	definition *asl.StateMachine
 	state      *interp.State
@@ -65,7 +67,7 @@ type standing struct {
 
 func (e *engine) newExecution(r *executionRecord, definition *asl.StateMachine, state *interp.State) *execution {
 	return &execution{
-		id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, last: r.Started,
+		id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, revision: r.Revision, last: r.Started,
 		child: r.Child, redrives: r.Redrives, redriven: r.Redriven,
 		definition: definition, state: state, snapshot: snapshotState{size: 2 * len(r.Input)},
 		pending: newPending(), tasks: map[int64]context.CancelCauseFunc{}, timers: map[int64]*timer{},
