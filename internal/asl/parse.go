@@ -2,7 +2,6 @@ package asl
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -77,7 +76,7 @@ func (p *parser) object(text string) *jsonvalue.Object {
 	v, err := jsonvalue.ParseString(text)
 	var syntax *jsonvalue.SyntaxError
 	if errors.As(err, &syntax) && strings.TrimSpace(text) != "" {
-		at := source(text, syntax)
+		at := syntax.Source(text)
 		p.report(CodeJSON, at, "%s\n at %s", syntax.Message, at)
 		return nil
 	}
@@ -109,16 +108,6 @@ func (p *parser) machine(text string) *StateMachine {
 		p.resolve(m.Workflow)
 	}
 	return m
-}
-
-// source names a place in the text as the service does: the first 500 characters, line and column.
-func source(text string, e *jsonvalue.SyntaxError) string {
-	cut := ""
-	if n := utf8.RuneCountInString(text); n > 500 {
-		text = string([]rune(text)[:500])
-		cut = fmt.Sprintf("[truncated %d chars]", n-500)
-	}
-	return fmt.Sprintf(`[Source: (String)"%s"%s; line: %d, column: %d]`, text, cut, e.Line, e.Column)
 }
 
 // queryLanguage reads QueryLanguage; ok is false when it is absent or wrong.

@@ -82,7 +82,8 @@ func (x *execution) unlist(b *store.Batch, status types.ExecutionStatus) {
 // ListExecutions lists the executions of a machine, a version or an alias, the newest first.
 func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInput) (*sfn.ListExecutionsOutput, error) {
 	var c constraints
-	c.text("stateMachineArn", in.StateMachineArn, 1, 256)
+	c.text("stateMachineArn", in.StateMachineArn, 1, maxArn)
+	c.text("mapRunArn", in.MapRunArn, 1, maxLongArn)
 	c.enum("statusFilter", string(in.StatusFilter), "SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
 	c.enum("redriveFilter", string(in.RedriveFilter), "REDRIVEN", "NOT_REDRIVEN")
 	c.page(in.MaxResults, in.NextToken, maxListToken)

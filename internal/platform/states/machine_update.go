@@ -19,7 +19,7 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *sfn.UpdateStateMac
 	var c constraints
 	c.arn("stateMachineArn", in.StateMachineArn)
 	c.text("definition", in.Definition, 1, maxDefinition)
-	c.text("roleArn", in.RoleArn, 1, 2000)
+	c.text("roleArn", in.RoleArn, 1, maxArn)
 	c.text("versionDescription", in.VersionDescription, 0, maxDescription)
 	checkLogging(&c, in.LoggingConfiguration)
 	if err := c.err(); err != nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/tealdeploy/teal/internal/arn"
 	"github.com/tealdeploy/teal/internal/asl/interp"
 	"github.com/tealdeploy/teal/internal/store"
 )
@@ -22,13 +24,20 @@ func (s *Service) mapRunRecord(ctx context.Context, key string) (*mapRunRecord, 
 }
 
 // mapRunNamed reads a Map run by its ARN.
-func (s *Service) mapRunNamed(ctx context.Context, arn string) (*mapRunRecord, error) {
-	key, err := s.store.Get(ctx, bucketMapRunNames, arn)
+func (s *Service) mapRunNamed(ctx context.Context, text string) (*mapRunRecord, error) {
+	a, err := arn.Parse(text)
+	if err != nil {
+		return nil, invalidArn("Invalid ARN prefix: %s", text)
+	}
+	if kind, _, _ := strings.Cut(a.Resource, ":"); a.Service != "states" || kind != "mapRun" {
+		return nil, invalidArn("Resource type not valid in this context: %s", kind)
+	}
+	key, err := s.store.Get(ctx, bucketMapRunNames, text)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, resourceMissing(arn)
+		return nil, resourceMissing(text)
 	}
 	if err != nil {
-		return nil, failure("reading Map run "+arn, err)
+		return nil, failure("reading Map run "+text, err)
 	}
 	return s.mapRunRecord(ctx, string(key))
 }
@@ -37,7 +46,7 @@ func (s *Service) mapRunNamed(ctx context.Context, arn string) (*mapRunRecord, e
 // that wait are known once they are read.
 func (s *Service) DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInput) (*sfn.DescribeMapRunOutput, error) {
 	var c constraints
-	c.arn("mapRunArn", in.MapRunArn)
+	c.required("mapRunArn", in.MapRunArn, 1, maxLongArn)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -171,7 +180,7 @@ func (s *Service) ListMapRuns(ctx context.Context, in *sfn.ListMapRunsInput) (*s
 // UpdateMapRun changes the limits of a Map run under way. It answers once that is durable.
 func (s *Service) UpdateMapRun(ctx context.Context, in *sfn.UpdateMapRunInput) (*sfn.UpdateMapRunOutput, error) {
 	var c constraints
-	c.arn("mapRunArn", in.MapRunArn)
+	c.required("mapRunArn", in.MapRunArn, 1, maxLongArn)
 	limits := &interp.MapRunLimits{ToleratedFailureCount: in.ToleratedFailureCount}
 	if in.MaxConcurrency != nil {
 		c.between("maxConcurrency", int(*in.MaxConcurrency), 0, math.MaxInt32)

@@ -45,7 +45,7 @@ func (s *Service) TestState(ctx context.Context, in *sfn.TestStateInput) (*sfn.T
 func checkTest(in *sfn.TestStateInput) error {
 	var c constraints
 	c.required("definition", in.Definition, 1, maxDefinition)
-	c.text("roleArn", in.RoleArn, 1, 256)
+	c.text("roleArn", in.RoleArn, 1, maxArn)
 	c.text("input", in.Input, 0, maxPayload)
 	c.text("stateName", in.StateName, 1, maxName)
 	c.enum("inspectionLevel", string(in.InspectionLevel), "INFO", "DEBUG", "TRACE")
@@ -67,8 +67,8 @@ func checkTest(in *sfn.TestStateInput) error {
 	if in.Mock != nil && in.Mock.Result != nil && in.Mock.ErrorOutput != nil {
 		return invalid("A test mock should have only one of the following fields: [result, errorOutput].")
 	}
-	if in.Input != nil && !json.Valid([]byte(*in.Input)) {
-		return &types.InvalidExecutionInput{Message: sentence("Invalid State Machine Execution Input: '%s'", *in.Input)}
+	if in.Input != nil {
+		return checkInput(*in.Input)
 	}
 	return nil
 }
