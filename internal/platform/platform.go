@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -95,8 +97,13 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, objects.Close)
+	written, err := logs.New(logs.Config{Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, written.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Logs: functionLogs(written), Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
@@ -120,7 +127,7 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	apis := []*awsproto.Service{ // what tasks of workflows can call, too
-		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.gateway.API(), metrics.API(), objects.API(),
+		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
 	}
 	called := map[string]*awsproto.Service{}
 	for _, api := range apis {
@@ -142,6 +149,13 @@ func New(cfg Config) (p *Platform, err error) {
 // starter starts executions for the gateway. It is made before Step Functions, whose tasks may call the gateway's
 // operations as soon as it starts, and used only once the platform serves requests.
 type starter struct{ *states.Service }
+
+// functionLogs writes what functions log to their groups.
+func functionLogs(to *logs.Service) func(f *pool.Function, stream string, at time.Time, line []byte) {
+	return func(f *pool.Function, stream string, at time.Time, line []byte) {
+		to.Append(f.LogGroup, stream, at, line)
+	}
+}
 
 // ServeHTTP answers a request of any service, or of an API's caller.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
