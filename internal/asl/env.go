@@ -32,7 +32,9 @@ const (
 	AfterParameters     Stage = "afterParameters"
 	AfterArguments      Stage = "afterArguments"
 	AfterItemsPath      Stage = "afterItemsPath"
+	AfterItemsPointer   Stage = "afterItemsPointer"
 	AfterItemSelector   Stage = "afterItemSelector"
+	AfterItemBatcher    Stage = "afterItemBatcher"
 	AfterResultSelector Stage = "afterResultSelector"
 	AfterResultPath     Stage = "afterResultPath"
 )

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/tealdeploy/teal/internal/jsonata"
 	"github.com/tealdeploy/teal/internal/jsonpath/jsonvalue"
@@ -66,8 +65,8 @@ func (p *parser) query(text, loc, field string, offers statesPart) *query {
 		return nil
 	}
 	q := &query{text: text, field: field, expr: expr}
-	if expr.References() {
-		p.report(CodeUnsupportedQuery, loc, "Reference to '%s' at the top level is not supported.", firstReference(text))
+	if name := expr.Reference(); name != "" {
+		p.report(CodeUnsupportedQuery, loc, "Reference to '%s' at the top level is not supported.", name)
 	}
 	q.scan()
 	for _, n := range partNames {
@@ -85,34 +84,18 @@ func (q *query) scan() {
 			q.names = append(q.names, name)
 			continue
 		}
-		for rest := withoutStrings(q.text); ; {
-			_, after, found := strings.Cut(rest, "$states")
-			if !found {
-				break
-			}
-			if rest = after; nameLength("s"+rest) == 1 {
-				q.uses |= partOf(rest)
+		fields, all := q.expr.Members(name)
+		if all {
+			q.uses = partAll
+		}
+		for _, f := range fields {
+			for _, p := range partNames {
+				if f == p.name {
+					q.uses |= p.part
+				}
 			}
 		}
 	}
-}
-
-// partOf tells from what follows $states which part of it is read.
-func partOf(rest string) statesPart {
-	member, ok := strings.CutPrefix(rest, ".")
-	if !ok {
-		return partAll
-	}
-	n := strings.IndexFunc(member, func(r rune) bool { return !unicode.IsLetter(r) })
-	if n < 0 {
-		n = len(member)
-	}
-	for _, p := range partNames {
-		if member[:n] == p.name {
-			return p.part
-		}
-	}
-	return partAll
 }
 
 // bind gives the variables that the expression can see.

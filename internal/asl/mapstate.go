@@ -208,6 +208,11 @@ func (d declaration) integration(config string, needed bool) *Integration {
 	c.only("InputType", "Transformation", "CSVHeaderLocation", "CSVHeaders", "CSVDelimiter", "MaxItems", "MaxItemsPath",
 		"ItemsPointer", "ManifestType")
 	c.oneOf("InputType", "CSV", "JSON", "JSONL", "PARQUET", "MANIFEST")
+	if format, _ := c.text("InputType"); format == "PARQUET" && !d.serves("itemReader", format) {
+		c.report(CodeUnsupported, c.at("InputType"), "The InputType %s is not supported by this platform", format)
+	}
+	c.oneOf("ManifestType", "S3_INVENTORY", "ATHENA_DATA")
+	c.oneOf("Transformation", "NONE", "LOAD_AND_FLATTEN")
 	c.oneOf("CSVHeaderLocation", "FIRST_ROW", "GIVEN")
 	c.oneOf("CSVDelimiter", "COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB")
 	if p := c.reference("MaxItemsPath"); p != nil && !d.jsonata {

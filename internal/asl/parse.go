@@ -2,7 +2,6 @@ package asl
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -15,7 +14,8 @@ type Options struct {
 	Express bool
 	// Integration reports whether arn:aws:states:::service:action can be called; nil means lambda:invoke only. The action
 	// comes with .sync or .sync:2 where the definition says so, and without .waitForTaskToken. The service of an SDK
-	// integration is such as aws-sdk:lambda. It is also asked for what an ItemReader or a ResultWriter calls.
+	// integration is such as aws-sdk:lambda. It is also asked for what an ItemReader or a ResultWriter calls, and, as
+	// itemReader:PARQUET, whether an ItemReader reads a format beside the JSON, JSONL, CSV and MANIFEST that all do.
 	Integration func(service, action string) bool
 }
 
@@ -76,7 +76,7 @@ func (p *parser) object(text string) *jsonvalue.Object {
 	v, err := jsonvalue.ParseString(text)
 	var syntax *jsonvalue.SyntaxError
 	if errors.As(err, &syntax) && strings.TrimSpace(text) != "" {
-		at := source(text, syntax)
+		at := syntax.Source(text)
 		p.report(CodeJSON, at, "%s\n at %s", syntax.Message, at)
 		return nil
 	}
@@ -108,16 +108,6 @@ func (p *parser) machine(text string) *StateMachine {
 		p.resolve(m.Workflow)
 	}
 	return m
-}
-
-// source names a place in the text as the service does: the first 500 characters, line and column.
-func source(text string, e *jsonvalue.SyntaxError) string {
-	cut := ""
-	if n := utf8.RuneCountInString(text); n > 500 {
-		text = string([]rune(text)[:500])
-		cut = fmt.Sprintf("[truncated %d chars]", n-500)
-	}
-	return fmt.Sprintf(`[Source: (String)"%s"%s; line: %d, column: %d]`, text, cut, e.Line, e.Column)
 }
 
 // queryLanguage reads QueryLanguage; ok is false when it is absent or wrong.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path"
 	"reflect"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ import (
 type Direct struct{ services map[string]*directService }
 
 // NewDirect makes a caller of the services, by the names that SDK integrations have for them, such as cloudwatch and sfn.
-// Raw operations, and those whose members have no form in JSON, are not served.
+// Raw and refused operations, and those whose members have no form in JSON, are not served.
 func NewDirect(services map[string]*Service) *Direct {
 	d := &Direct{services: map[string]*directService{}}
 	for name, s := range services {
@@ -29,13 +30,24 @@ func NewDirect(services map[string]*Service) *Direct {
 			ds.codec.unions = append(ds.codec.unions, reflect.TypeOf(u).Elem())
 		}
 		for _, o := range s.Operations {
-			if o.op.raw == nil {
+			if o.op.call != nil {
 				ds.byAction[actionName(o.op.name)] = o.op
 			}
 		}
 		d.services[name] = ds
 	}
 	return d
+}
+
+// Module is the name of the SDK's module whose types the operations have, such as sfn or cloudwatchlogs: that is also what
+// SDK integrations call the service. It is "" for a service of raw operations only.
+func (s *Service) Module() string {
+	for _, o := range s.Operations {
+		if o.op.in != nil {
+			return path.Base(o.op.in.PkgPath())
+		}
+	}
+	return ""
 }
 
 // actionName is an operation's name in a resource: camel case with a small first letter.

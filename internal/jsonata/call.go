@@ -258,6 +258,9 @@ func (ev *evaluator) apply(n *node, input any, env *frame) (any, error) {
 	v, err = ev.invoke(f, []any{x}, nil)
 	if err != nil {
 		name, _ := calleeName(n.right)
+		if n.right.kind == kindTransform {
+			name = ""
+		}
 		return nil, placeAt(err, n.right.pos, name)
 	}
 	return v, nil

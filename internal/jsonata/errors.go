@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tealdeploy/teal/internal/jsonpath/jsonvalue"
 )
 
 // Error is why an expression could not be compiled or evaluated. Codes are JSONata's own: S… for syntax, T… for types,
@@ -34,6 +36,8 @@ type failure struct {
 	value  any
 	value2 any
 	text   string // the message, where it is not that of the code
+	// literal is the token where it is no string, for the message.
+	literal string
 }
 
 func (f *failure) Error() string { return f.code }
@@ -80,26 +84,44 @@ func finish(err error, src string) *Error {
 		}
 	}
 	if e.Message == "" {
-		e.Message = strings.NewReplacer("{token}", f.token, "{value}", describe(f.value), "{value2}", describe(f.value2),
+		e.Message = strings.NewReplacer("{token}", f.token, "{quoted}", f.quoted(), "{value}", describe(f.value), "{value2}", describe(f.value2),
 			"{index}", strconv.Itoa(f.index)).Replace(messages[f.code])
 	}
 	return e
 }
 
+// quoted is the token as the message shows it.
+func (f *failure) quoted() string {
+	switch {
+	case f.literal != "":
+		return f.literal
+	case f.token == "":
+		return describe(undefined)
+	}
+	return describe(f.token)
+}
+
 // describeSteps bounds the work on the value of an error; one that takes more is told by its type.
 const describeSteps = 5000
+
+// maxDescribed is how many bytes of a value a message shows.
+const maxDescribed = 4096
 
 // describe writes a value for a message, shortened when long.
 func describe(v any) string {
 	if v == undefined {
-		return "nothing"
+		return "undefined"
 	}
-	s, err := newEvaluator(Options{MaxSteps: describeSteps}).toJSON(v, false)
-	if err != nil {
-		s = typeName(v)
+	out, defined, err := newEvaluator(Options{MaxSteps: describeSteps}).export(v, 0)
+	if err == nil && !defined {
+		return "undefined"
 	}
-	if len(s) > 200 {
-		cut := 200
+	s := typeName(v)
+	if err == nil {
+		s = string(jsonvalue.Marshal(out))
+	}
+	if len(s) > maxDescribed {
+		cut := maxDescribed
 		for cut > 0 && !utf8.RuneStart(s[cut]) {
 			cut--
 		}
@@ -108,100 +130,103 @@ func describe(v any) string {
 	return s
 }
 
-// messages are the sentences of the codes; {token}, {value}, {value2} and {index} stand for the parts of the error.
+// messages are the sentences of the codes, as the reference implementation, version 2.0.6, was seen to answer them
+// (testdata/messages.json): Step Functions passes them on, so they are what callers meet. {token}, {quoted}, {value},
+// {value2} and {index} stand for the parts of the error; {quoted} is the token as a JSON string.
 var messages = map[string]string{
-	"S0101": "the string has no closing quote",
-	"S0102": "the number {token} is out of range",
-	"S0103": "\\{token} is not an escape sequence",
-	"S0104": "\\u needs four hexadecimal digits",
-	"S0105": "the quoted name has no closing backquote",
-	"S0106": "the comment is not closed",
-	"S0201": "syntax error at {token}",
-	"S0202": "{value} is missing before {token}",
-	"S0203": "the expression ends where {value} is missing",
-	"S0204": "{token} is not an operator",
-	"S0206": "{token} cannot be evaluated",
-	"S0207": "the expression ends too early",
-	"S0208": "parameter {value} of a function must be a variable name, starting with $",
-	"S0209": "a predicate cannot follow a grouping in a step",
-	"S0210": "a step can have only one grouping",
-	"S0211": "{token} needs something on its left",
-	"S0212": "the left side of := must be a variable name, starting with $",
-	"S0213": "the literal {value} cannot be a step of a path",
-	"S0214": "the right side of {token} must be a variable name, starting with $",
-	"S0215": "@ must come before the predicates of its step",
-	"S0216": "@ must come before the ordering of its step",
-	"S0217": "what % should be the parent of cannot be told",
-	"S0301": "a regular expression cannot be empty",
-	"S0302": "the regular expression has no closing /",
-	"S0303": "the regular expression {value} is not valid",
-	"S0401": "only functions and arrays can have type parameters, not {value}",
-	"S0402": "a choice of types cannot hold parameterised types: {value}",
+	"S0101": "String literal must be terminated by a matching quote",
+	"S0102": "Number out of range: {quoted}",
+	"S0103": `Unsupported escape sequence: \{quoted}`,
+	"S0104": `The escape sequence \u must be followed by 4 hex digits`,
+	"S0105": "Quoted property name must be terminated with a backquote (`)",
+	"S0106": "Comment has no closing tag",
+	"S0201": "Syntax error: {quoted}",
+	"S0202": "Expected {value}, got {quoted}",
+	"S0203": "Expected {value} before end of expression",
+	"S0204": "Unknown operator: {quoted}",
+	"S0206": "Unknown expression type: {value}",
+	"S0207": "Unexpected end of expression",
+	"S0208": "Parameter {value} of function definition must be a variable name (start with $)",
+	"S0209": "A predicate cannot follow a grouping expression in a step",
+	"S0210": "Each step can only have one grouping expression",
+	"S0211": "The symbol {quoted} cannot be used as a unary operator",
+	"S0212": "The left side of := must be a variable name (start with $)",
+	"S0213": "The literal value {value} cannot be used as a step within a path expression",
+	"S0214": "The right side of {quoted} must be a variable name (start with $)",
+	"S0215": "A context variable binding must precede any predicates on a step",
+	"S0216": "A context variable binding must precede the 'order-by' clause on a step",
+	"S0217": "The object representing the 'parent' cannot be derived from this expression",
+	"S0301": "Empty regular expressions are not allowed",
+	"S0302": "No terminating / in regular expression",
+	"S0303": "Invalid regular expression: {value}",
+	"S0401": "Type parameters can only be applied to functions and arrays",
+	"S0402": "Choice groups containing parameterized types are not supported",
+
+	"T0410": "Argument {index} of function {quoted} does not match function signature",
+	"T0411": "Context value is not a compatible type with argument {index} of function {quoted}",
+	"T0412": "Argument {index} of function {quoted} must be an array of {value2}",
+	"T1003": "Key in object structure must evaluate to a string; got: {value}",
+	"T1005": "Attempted to invoke a non-function. Did you mean ${token}?",
+	"T1006": "Attempted to invoke a non-function",
+	"T1007": "Attempted to partially apply a non-function. Did you mean ${token}?",
+	"T1008": "Attempted to partially apply a non-function",
+	"T1010": "The matcher function argument passed to function {quoted} does not return the correct object structure",
+	"T2001": "The left side of the {quoted} operator must evaluate to a number",
+	"T2002": "The right side of the {quoted} operator must evaluate to a number",
+	"T2003": "The left side of the range operator (..) must evaluate to an integer",
+	"T2004": "The right side of the range operator (..) must evaluate to an integer",
+	"T2006": "The right side of the function application operator ~> must be a function",
+	"T2007": "Type mismatch when comparing values {value} and {value2} in order-by clause",
+	"T2008": "The expressions within an order-by clause must evaluate to numeric or string values",
+	"T2009": "The values {value} and {value2} either side of operator {quoted} must be of the same data type",
+	"T2010": "The expressions either side of operator {quoted} must evaluate to numeric or string values",
+	"T2011": "The insert/update clause of the transform expression must evaluate to an object: {value}",
+	"T2012": "The delete clause of the transform expression must evaluate to a string or array of strings: {value}",
+
+	"D1001": "Number out of range: null",
+	"D1002": "Cannot negate a non-numeric value: {value}",
+	"D1004": "Regular expression matches zero length string",
+	"D1009": "Multiple key definitions evaluate to same key: {value}",
+	"D2014": "The size of the sequence allocated by the range operator (..) must not exceed 1e6.  Attempted to allocate {value}.",
+	"D3001": "Attempting to invoke string function on Infinity or NaN",
+	"D3010": "Second argument of replace function cannot be an empty string",
+	"D3011": "Fourth argument of replace function must evaluate to a positive number",
+	"D3012": "Attempted to replace a matched string with a non-string value",
+	"D3020": "Third argument of split function must evaluate to a positive number",
+	"D3030": "Unable to cast value to a number: {value}",
+	"D3040": "Third argument of match function must evaluate to a positive number",
+	"D3050": "The second argument of reduce function must be a function with at least two arguments",
+	"D3060": "The sqrt function cannot be applied to a negative number: {value}",
+	"D3061": "The power function has resulted in a value that cannot be represented as a JSON number: base={value}, exponent={value2}",
+	"D3070": "The single argument form of the sort function can only be applied to an array of strings or an array of numbers.  Use the second argument to specify a comparison function",
+	"D3080": "The picture string must only contain a maximum of two sub-pictures",
+	"D3081": "The sub-picture must not contain more than one instance of the 'decimal-separator' character",
+	"D3082": "The sub-picture must not contain more than one instance of the 'percent' character",
+	"D3083": "The sub-picture must not contain more than one instance of the 'per-mille' character",
+	"D3084": "The sub-picture must not contain both a 'percent' and a 'per-mille' character",
+	"D3085": "The mantissa part of a sub-picture must contain at least one character that is either an 'optional digit character' or a member of the 'decimal digit family'",
+	"D3086": "The sub-picture must not contain a passive character that is preceded by an active character and that is followed by another active character",
+	"D3087": "The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' character",
+	"D3088": "The sub-picture must not contain a 'grouping-separator' at the end of the integer part",
+	"D3089": "The sub-picture must not contain two adjacent instances of the 'grouping-separator' character",
+	"D3090": "The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is followed by an instance of the 'optional digit character'",
+	"D3091": "The fractional part of the sub-picture must not contain an instance of the 'optional digit character' that is followed by a member of the 'decimal digit family'",
+	"D3092": "A sub-picture that contains a 'percent' or 'per-mille' character must not contain a character treated as an 'exponent-separator'",
+	"D3093": "The exponent part of the sub-picture must comprise only of one or more characters that are members of the 'decimal digit family'",
+	"D3100": "The radix of the formatBase function must be between 2 and 36.  It was given {value}",
+	"D3110": "The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given {value}",
+	"D3130": "Formatting or parsing an integer as a sequence starting with {value} is not supported by this implementation",
+	"D3131": "In a decimal digit pattern, all digits must be from the same decimal group",
+	"D3132": "Unknown component specifier {value} in date/time picture string",
+	"D3133": "The 'name' modifier can only be applied to months and days in the date/time picture string, not {value}",
+	"D3134": "The timezone integer format specifier cannot have more than four digits",
+	"D3135": "No matching closing bracket ']' in date/time picture string",
+	"D3136": "The date/time picture string is missing specifiers required to parse the timestamp",
+	"D3138": "The $single() function expected exactly 1 matching result.  Instead it matched more.",
+	"D3139": "The $single() function expected exactly 1 matching result.  Instead it matched 0.",
+	"D3140": "Malformed URL passed to ${token}(): {value}",
+
 	"S0500": "the expression is nested too deeply or too long",
-
-	"T0410": "argument {index} of ${token} does not match its signature",
-	"T0411": "the context value cannot stand for argument {index} of ${token}",
-	"T0412": "argument {index} of ${token} must be an array whose members are of one type: {value2}",
-	"T1003": "the key of an object must be a string, not {value}",
-	"T1005": "{token} is not a function; did you mean ${token}?",
-	"T1006": "{token} is not a function and cannot be called",
-	"T1007": "{token} is not a function; did you mean ${token}?",
-	"T1008": "{token} is not a function and cannot be applied",
-	"T1010": "the matcher passed to ${token} does not return a match",
-	"T2001": "the left side of {token} must be a number, not {value}",
-	"T2002": "the right side of {token} must be a number, not {value}",
-	"T2003": "the left side of .. must be an integer, not {value}",
-	"T2004": "the right side of .. must be an integer, not {value}",
-	"T2006": "the right side of ~> must be a function, not {value}",
-	"T2007": "cannot order {value} and {value2}: their types differ",
-	"T2008": "can only order by numbers or strings, not by {value}",
-	"T2009": "cannot compare {value} and {value2} by {token}: their types differ",
-	"T2010": "{token} compares numbers or strings, not {value}",
-	"T2011": "the update of a transform must be an object, not {value}",
-	"T2012": "the deletion of a transform must be a string or an array of strings, not {value}",
-
-	"D1001": "a number is out of range",
-	"D1002": "cannot negate {value}: it is not a number",
-	"D1004": "the regular expression matches an empty string",
-	"D1009": "more than one definition gives the key {value}",
-	"D2014": "the range would have {value} members; at most 10000000 are allowed",
-	"D3001": "cannot make a string of an infinite number",
-	"D3010": "the pattern of $replace cannot be an empty string",
-	"D3011": "the limit of $replace cannot be negative: {value}",
-	"D3012": "the replacement must be a string, not {value}",
-	"D3020": "the limit of $split cannot be negative: {value}",
-	"D3030": "cannot make a number of {value}",
-	"D3040": "the limit of $match cannot be negative: {value}",
-	"D3050": "the function given to $reduce must take at least two arguments",
-	"D3060": "a negative number has no square root: {value}",
-	"D3061": "{value} to the power of {value2} is not a number",
-	"D3070": "$sort needs a comparing function unless the array holds only strings or only numbers",
-	"D3080": "a number picture has at most two parts",
-	"D3081": "a part of a number picture has at most one decimal separator",
-	"D3082": "a part of a number picture has at most one percent sign",
-	"D3083": "a part of a number picture has at most one per-mille sign",
-	"D3084": "a part of a number picture cannot have both a percent and a per-mille sign",
-	"D3085": "a part of a number picture needs at least one digit",
-	"D3086": "a number picture cannot have other characters between its digits",
-	"D3087": "a number picture cannot have a grouping separator next to the decimal separator",
-	"D3088": "the integer part of a number picture cannot end with a grouping separator",
-	"D3089": "a number picture cannot have two grouping separators side by side",
-	"D3090": "the integer part of a number picture has an optional digit behind a mandatory one",
-	"D3091": "the fraction of a number picture has a mandatory digit behind an optional one",
-	"D3092": "a number picture cannot have both a percent or per-mille sign and an exponent",
-	"D3093": "the exponent of a number picture can only hold mandatory digits",
-	"D3100": "the radix of $formatBase must be from 2 to 36, not {value}",
-	"D3110": "$toMillis needs an ISO 8601 timestamp, not {value}",
-	"D3130": "numbering that starts with {value} is not supported",
-	"D3131": "all digits of a picture must be of one script",
-	"D3132": "{value} is not a component of a date and time picture",
-	"D3133": "only months, days and am/pm have names, not {value}",
-	"D3134": "the format of a timezone has at most four digits",
-	"D3135": "a [ in the date and time picture is not closed",
-	"D3136": "the date and time picture lacks parts that are needed to tell the time",
-	"D3138": "$single found more than one match",
-	"D3139": "$single found no match",
-
 	"D3150": "argument {index} of ${token} is out of range: {value}",
 	"D3151": "{value} is not valid JSON",
 	"D3152": "{value} is not a hash algorithm: use MD5, SHA-1, SHA-256, SHA-384 or SHA-512",

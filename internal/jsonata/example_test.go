@@ -41,7 +41,7 @@ func ExampleCompile() {
 	if errors.As(err, &e) {
 		fmt.Println(e.Code, e.Position, e.Message)
 	}
-	// Output: S0201 7 syntax error at b
+	// Output: S0201 7 Syntax error: "b"
 }
 
 // What encoding/json decodes is converted once.
@@ -58,6 +58,6 @@ func ExampleValue() {
 // A validator can tell what an expression needs before it runs.
 func ExampleExpression_Variables() {
 	e, _ := jsonata.Compile(`($rate := 1.19; $map($prices, function($p) { $p * $rate }))`)
-	fmt.Println(e.Variables(), e.Calls(), e.References())
-	// Output: [prices] [map] false
+	fmt.Println(e.Variables(), e.Calls(), e.Reference())
+	// Output: [prices] [map]
 }

@@ -9,7 +9,9 @@ import (
 type facts struct {
 	variables []string
 	calls     []string
-	input     bool
+	reference string
+	members   map[string][]string
+	whole     map[string]bool
 }
 
 // Variables returns the names, without $ and in alphabetical order, of the variables that the expression uses but does
@@ -21,10 +23,16 @@ func (e *Expression) Variables() []string { return slices.Clone(e.facts.variable
 // by names that it does not define itself, those that do not exist included.
 func (e *Expression) Calls() []string { return slices.Clone(e.facts.calls) }
 
-// References reports whether the expression refers to its input at the top level: by $, by $$ anywhere, by a field, a
-// wildcard or a descendant that does not follow another step. Step Functions, where input comes in variables only,
-// refuses such expressions.
-func (e *Expression) References() bool { return e.facts.input }
+// Reference returns what the expression refers to its input by at the top level: $, $$ anywhere, or the field, the
+// wildcard * or ** or the parent % that does not follow another step; the first in the order of reading where there are
+// several, and "" where there is none. Step Functions, where input comes in variables only, refuses such expressions.
+func (e *Expression) Reference() string { return e.facts.reference }
+
+// Members returns the fields of a variable, named without $, that the expression reads, in alphabetical order; all is true
+// when it reads the variable otherwise, too, so that any field may matter.
+func (e *Expression) Members(variable string) (fields []string, all bool) {
+	return slices.Clone(e.facts.members[variable]), e.facts.whole[variable]
+}
 
 // IsFunction reports whether the language has a function of a name, given without $.
 func IsFunction(name string) bool { _, ok := builtins[name]; return ok }
@@ -53,14 +61,64 @@ func (s *scope) define(name string) {
 
 type gatherer struct {
 	variables, calls map[string]bool
-	input            bool
+	members          map[string]map[string]bool
+	whole            map[string]bool
+	reference        string
+	at               int // where the reference stands
+}
+
+// refer notes a reference to the input.
+func (g *gatherer) refer(n *node, name string) {
+	if g.reference == "" || n.pos < g.at {
+		g.reference, g.at = name, n.pos
+	}
+}
+
+// member notes that a field of a variable is read.
+func (g *gatherer) member(variable, field string) {
+	if g.members[variable] == nil {
+		g.members[variable] = map[string]bool{}
+	}
+	g.members[variable][field] = true
 }
 
 // gather finds the facts of a resolved tree.
 func gather(root *node) facts {
-	g := &gatherer{variables: map[string]bool{}, calls: map[string]bool{}}
+	g := &gatherer{variables: map[string]bool{}, calls: map[string]bool{}, members: map[string]map[string]bool{}, whole: map[string]bool{}}
 	g.visit(root, &scope{}, true)
-	return facts{variables: slices.Sorted(maps.Keys(g.variables)), calls: slices.Sorted(maps.Keys(g.calls)), input: g.input}
+	f := facts{
+		variables: slices.Sorted(maps.Keys(g.variables)), calls: slices.Sorted(maps.Keys(g.calls)), reference: g.reference,
+		members: map[string][]string{}, whole: g.whole,
+	}
+	for variable, fields := range g.members {
+		f.members[variable] = slices.Sorted(maps.Keys(fields))
+	}
+	return f
+}
+
+// memberRead tells that a path begins with a field of a variable and sees no other of its fields.
+func memberRead(path *node) (variable, field string, ok bool) {
+	if len(path.list) < 2 || path.tuple {
+		return "", "", false
+	}
+	v, f := path.list[0], path.list[1]
+	if v.kind != kindVariable || v.name == "" || v.name == "$" || v.stages != nil || v.filters != nil || v.ancestor != nil || f.ancestor != nil || f.kind != kindName {
+		return "", "", false
+	}
+	return v.name, f.name, true
+}
+
+// referred is what a node that refers to its context calls it.
+func referred(n *node) string {
+	switch n.kind {
+	case kindWildcard:
+		return "*"
+	case kindDescendant:
+		return "**"
+	case kindParent:
+		return "%"
+	}
+	return n.name
 }
 
 // visit looks at a node; top tells whether its context is still the input.
@@ -70,22 +128,32 @@ func (g *gatherer) visit(n *node, s *scope, top bool) {
 	}
 	switch n.kind {
 	case kindName, kindWildcard, kindDescendant, kindParent:
-		g.input = g.input || top
+		if top {
+			g.refer(n, referred(n))
+		}
 	case kindVariable:
 		switch {
 		case n.name == "":
-			g.input = g.input || top
+			if top {
+				g.refer(n, "$")
+			}
 		case n.name == "$":
-			g.input = true
+			g.refer(n, "$$")
 		case s.has(n.name):
 		case IsFunction(n.name):
 			g.calls[n.name] = true
 		default:
 			g.variables[n.name] = true
+			g.whole[n.name] = true
 		}
 	case kindPath:
 		inner := &scope{parent: s}
 		for i, step := range n.list {
+			if v, field, ok := memberRead(n); i == 0 && ok && !s.has(v) && !IsFunction(v) {
+				g.variables[v] = true
+				g.member(v, field)
+				continue
+			}
 			g.visit(step, inner, top && i == 0)
 			for _, name := range [...]string{step.focus, step.index} {
 				if name != "" {

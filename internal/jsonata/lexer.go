@@ -169,7 +169,7 @@ func (l *lexer) quoted(quote byte) (token, error) {
 		b = append(b, l.src[start:l.pos]...)
 		l.pos++
 		if l.pos >= len(l.src) {
-			return token{}, failAt("S0103", l.pos, "", undefined)
+			return token{}, &failure{code: "S0103", pos: l.pos, placed: true, literal: `""`, value: undefined}
 		}
 		c = l.src[l.pos]
 		if i := strings.IndexByte(`"\/bfnrt`, c); i >= 0 {

@@ -52,7 +52,7 @@ func parse(src string) (*node, error) {
 		return nil, err
 	}
 	if p.tok.kind != tokenEnd {
-		return nil, failAt("S0201", p.tok.pos, p.tok.text, undefined)
+		return nil, p.refuse("S0201", undefined)
 	}
 	return n, nil
 }
@@ -71,11 +71,20 @@ func (p *parser) at(op string) bool { return p.tok.kind == tokenOperator && p.to
 func (p *parser) expect(op string, operatorExpected bool) error {
 	if !p.at(op) {
 		if p.tok.kind == tokenEnd {
-			return failAt("S0203", p.tok.pos, p.tok.text, op)
+			return p.refuse("S0203", op)
 		}
-		return failAt("S0202", p.tok.pos, p.tok.text, op)
+		return p.refuse("S0202", op)
 	}
 	return p.advance(operatorExpected)
+}
+
+// refuse makes an error about the token that has come. Numbers and literals stand in its message without quotes.
+func (p *parser) refuse(code string, value any) error {
+	f := failAt(code, p.tok.pos, p.tok.text, value)
+	if p.tok.kind == tokenNumber || p.tok.kind == tokenValue {
+		f.literal = describe(p.tok.value)
+	}
+	return f
 }
 
 // skipIf passes over an operator if it comes next.

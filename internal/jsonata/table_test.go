@@ -257,33 +257,63 @@ func TestFacts(t *testing.T) {
 	for _, test := range []struct {
 		expr             string
 		variables, calls string
-		input            bool
+		reference        string
 	}{
-		{`$states.input.x`, "[states]", "[]", false},
-		{`name`, "[]", "[]", true},
-		{`$`, "[]", "[]", true},
-		{`$.x`, "[]", "[]", true},
-		{`$x.($$.y)`, "[x]", "[]", true},
-		{`$x[a > 1].b`, "[x]", "[]", false},
-		{`$x{k: $sum($.v)}`, "[x]", "[sum]", false},
-		{`$uppercase()`, "[]", "[uppercase]", false},
-		{`($a := 1; $a + $b)`, "[b]", "[]", false},
-		{`($f := function($p){ $p + $q }; $f(1))`, "[q]", "[]", false},
-		{`$map($l, $string) ~> $join`, "[l]", "[join map string]", false},
-		{`$eval("1") & $nope(2)`, "[]", "[eval nope]", false},
-		{`$x@$a#$i.[$a, $i]`, "[x]", "[]", false},
-		{`{"a": b}`, "[]", "[]", true},
-		{`[1, *]`, "[]", "[]", true},
-		{`$x ~> |a|{"b": c}|`, "[x]", "[]", false},
-		{`"lit".x`, "[]", "[]", true},
-		{`$x^(y).z`, "[x]", "[]", false},
+		{`$states.input.x`, "[states]", "[]", ""},
+		{`name`, "[]", "[]", "name"},
+		{`$`, "[]", "[]", "$"},
+		{`$.x`, "[]", "[]", "$"},
+		{`$x.($$.y)`, "[x]", "[]", "$$"},
+		{`$x[a > 1].b`, "[x]", "[]", ""},
+		{`$x{k: $sum($.v)}`, "[x]", "[sum]", ""},
+		{`$uppercase()`, "[]", "[uppercase]", ""},
+		{`($a := 1; $a + $b)`, "[b]", "[]", ""},
+		{`($f := function($p){ $p + $q }; $f(1))`, "[q]", "[]", ""},
+		{`$map($l, $string) ~> $join`, "[l]", "[join map string]", ""},
+		{`$eval("1") & $nope(2)`, "[]", "[eval nope]", ""},
+		{`$x@$a#$i.[$a, $i]`, "[x]", "[]", ""},
+		{`{"a": b}`, "[]", "[]", "b"},
+		{`[1, *]`, "[]", "[]", "*"},
+		{`$x ~> |a|{"b": c}|`, "[x]", "[]", ""},
+		{`"lit".x`, "[]", "[]", "lit"},
+		{`$x^(y).z`, "[x]", "[]", ""},
+		{`$sum(b.(c * d)) + a`, "[]", "[sum]", "b"},
+		{`'a.b' & /* c */ $x["d"] & ` + "`e f`" + `.g`, "[x]", "[]", "e f"},
+		{`$x[y = 1] and **.z`, "[x]", "[]", "**"},
+		{`and`, "[]", "[]", "and"},
 	} {
 		e, err := Compile(test.expr)
 		if err != nil {
 			t.Fatal(test.expr, err)
 		}
-		if v, c := fmt.Sprint(e.Variables()), fmt.Sprint(e.Calls()); v != test.variables || c != test.calls || e.References() != test.input {
-			t.Errorf("%s: variables %s, calls %s, input %v; want %v", test.expr, v, c, e.References(), test)
+		if v, c := fmt.Sprint(e.Variables()), fmt.Sprint(e.Calls()); v != test.variables || c != test.calls || e.Reference() != test.reference {
+			t.Errorf("%s: variables %s, calls %s, reference %q; want %v", test.expr, v, c, e.Reference(), test)
+		}
+	}
+}
+
+// Which fields of a variable are read is told by the tree: no text, comment or other variable misleads it.
+func TestMembers(t *testing.T) {
+	for _, test := range []struct{ expr, want string }{
+		{`$states.input.a + $states.result`, "[input result] false"},
+		{`"$states.context" & $states.input /* $states.result */`, "[input] false"},
+		{`$states.` + "`" + `input` + "`" + ``, "[input] false"},
+		{`$states`, "[] true"},
+		{`$states["input"].input`, "[] true"},
+		{`$states.*`, "[] true"},
+		{`$states.input ~> $string & $keys($states)`, "[input] true"},
+		{`($states := {"input": 1}; $states.input)`, "[] false"},
+		{`function($states){ $states.input }($statesOf.context)`, "[] false"},
+		{`$map([1], function($v) { $states.context.State.Name & $v })`, "[context] false"},
+		{`$states.input.(%.context)`, "[] true"},
+	} {
+		e, err := Compile(test.expr)
+		if err != nil {
+			t.Fatal(test.expr, err)
+		}
+		fields, all := e.Members("states")
+		if got := fmt.Sprint(fields, all); got != test.want {
+			t.Errorf("%s: %s; want %s", test.expr, got, test.want)
 		}
 	}
 }

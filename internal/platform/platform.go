@@ -138,27 +138,37 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, p.lambda.Close)
+	executions := &starter{}
+	if p.gateway, err = apigateway.New(apigateway.Config{
+		Store: p.store, Invoker: p.lambda, Starter: executions, Meter: metrics, Clock: cfg.Clock,
+		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+	}); err != nil {
+		return p, err
+	}
+	apis := []*awsproto.Service{ // what tasks of workflows can call, too
+		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
+	}
+	called := map[string]*awsproto.Service{}
+	for _, api := range apis {
+		called[api.Module()] = api
+	}
 	if p.states, err = states.New(states.Config{
 		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
-		Objects: objects,
-		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API(), "cloudwatchlogs": written.API()}),
+		Objects: objects, SDK: awsproto.NewDirect(called),
 		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
 	}
 	p.closers = append(p.closers, p.states.Close)
-	if p.gateway, err = apigateway.New(apigateway.Config{
-		Store: p.store, Invoker: p.lambda, Starter: p.states, Meter: metrics, Clock: cfg.Clock,
-		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
-	}); err != nil {
-		return p, err
-	}
-	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
-		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API(), written.API())
+	executions.Service = p.states
+	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger}, append(apis, p.states.API())...)
 	metrics.Watch(p.lambda)
 	return p, err
 }
+
+// starter starts executions for the gateway. It is made before Step Functions, whose tasks may call the gateway's
+// operations as soon as it starts, and used only once the platform serves requests.
+type starter struct{ *states.Service }
 
 // functionLogs writes what functions log to their groups.
 func functionLogs(to *logs.Service) func(f *pool.Function, stream string, at time.Time, line []byte) {

@@ -198,44 +198,22 @@ func raw(p *asl.Payload) json.RawMessage {
 func (x *stepper) nextBatch(f *frame) (ok bool, err error) {
 	k := f.Fork
 	r := k.Run
-	var inputs []*asl.Payload
-	bytes := int64(0)
-	for _, it := range k.Items {
-		if r.BatchItems > 0 && int64(len(inputs)) >= r.BatchItems {
-			break
-		}
+	inputs, full, err := r.take(len(k.Items), func(i int) (*asl.Payload, error) {
+		it := k.Items[i]
 		if it.Input == nil {
 			env := x.env(f)
 			env.Input = k.Input
-			env.Scope = &scope{x, f, &frame{Index: r.Taken + len(inputs), Item: it}}
+			env.Scope = &scope{x, f, &frame{Index: r.Taken + i, Item: it}}
 			if it.Input, err = f.state.Map.Items.Input(env, it.given()); err != nil {
-				return false, err
+				return nil, err
 			}
 		}
-		bytes += int64(len(it.Input.Text())) + 1
-		if r.Batch && r.BatchBytes > 0 && bytes > r.BatchBytes && len(inputs) > 0 {
-			bytes = -1 // full
-			break
-		}
-		inputs = append(inputs, it.Input)
+		return it.Input, nil
+	})
+	if err != nil || len(inputs) == 0 || !full && r.More {
+		return false, err
 	}
-	full := !r.Batch || bytes < 0 || r.BatchItems > 0 && int64(len(inputs)) == r.BatchItems
-	if len(inputs) == 0 || !full && r.More {
-		return false, nil
-	}
-	input := inputs[0]
-	if r.Batch {
-		o := jsonvalue.NewObject(2)
-		if r.BatchInput != nil {
-			o.Set("BatchInput", r.BatchInput.Value())
-		}
-		items := make([]any, len(inputs))
-		for i, p := range inputs {
-			items[i] = p.Value()
-		}
-		o.Set("Items", items)
-		input = asl.PayloadOf(o)
-	}
+	input := r.given(inputs)
 	if len(input.Text()) > asl.MaxPayload {
 		return false, &asl.Error{Name: asl.ErrDataLimitExceeded, Cause: tooLarge(f.StateName).cause}
 	}
@@ -255,6 +233,44 @@ func (x *stepper) nextBatch(f *frame) (ok bool, err error) {
 	}
 	x.startChild(f, &StartChild{MapRun: r.ARN, Index: index, Items: len(inputs), Input: json.RawMessage(input.Text())})
 	return true, nil
+}
+
+// take gives the inputs that the next child works on: one, or with an ItemBatcher as many as fit, of the n there are. It
+// is not full when more of them would fit.
+func (r *run) take(n int, input func(i int) (*asl.Payload, error)) (inputs []*asl.Payload, full bool, err error) {
+	bytes := int64(0)
+	for i := range n {
+		if r.BatchItems > 0 && int64(len(inputs)) >= r.BatchItems {
+			break
+		}
+		in, err := input(i)
+		if err != nil {
+			return nil, false, err
+		}
+		bytes += int64(len(in.Text())) + 1
+		if r.Batch && r.BatchBytes > 0 && bytes > r.BatchBytes && len(inputs) > 0 {
+			return inputs, true, nil
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, !r.Batch || r.BatchItems > 0 && int64(len(inputs)) == r.BatchItems, nil
+}
+
+// given makes the input of a child of what it works on.
+func (r *run) given(inputs []*asl.Payload) *asl.Payload {
+	if !r.Batch {
+		return inputs[0]
+	}
+	o := jsonvalue.NewObject(2)
+	if r.BatchInput != nil {
+		o.Set("BatchInput", r.BatchInput.Value())
+	}
+	items := make([]any, len(inputs))
+	for i, p := range inputs {
+		items[i] = p.Value()
+	}
+	o.Set("Items", items)
+	return asl.PayloadOf(o)
 }
 
 // startChild gives StartChild. Its command is kept in the fork, not in the frame, for there may be thousands.

@@ -29,10 +29,12 @@ type Test struct {
 	// Retries is how often each retrier has tried before.
 	Retries int64
 	// MapFailures is how many iterations of a Map have failed; CausedBy the state within a Map or Parallel state that the
-	// mocked error comes from; Items what the ItemReader gives, a JSON array, empty for none.
+	// mocked error comes from.
 	MapFailures int64
 	CausedBy    string
-	Items       json.RawMessage
+	// Items gives what the ItemReader reads, a JSON array, from its resource and its ReaderConfig (nil for none); nil for no
+	// items. An error is one of the ItemReader.
+	Items func(resource string, config json.RawMessage) (json.RawMessage, error)
 }
 
 // Mock is a mocked outcome: a result, or an error.
@@ -92,7 +94,8 @@ type test struct {
 
 // TestState tries one state by itself. call performs its task and gives the outcome, EventTaskSucceeded or
 // EventTaskFailed; it is not called for a mocked one and may be nil otherwise only for states of other types. A Wait state
-// does not wait. Map and Parallel states must be mocked. The error, if any, is a *TestError.
+// does not wait. Map and Parallel states, and tasks whose outcome comes from outside (activities, .sync and
+// .waitForTaskToken), must be mocked. The error, if any, is a *TestError.
 func TestState(m *asl.StateMachine, t Test, call func(*InvokeTask) Event) (TestResult, error) {
 	state := m.State(t.State)
 	if state == nil {
@@ -143,6 +146,9 @@ func (w *test) check(state *asl.State, t *Test) error {
 		default:
 			return refuseTest("State type '%s' is not supported when a mock is specified", state.Type)
 		}
+	}
+	if t.Mock == nil && state.Task != nil && (state.Task.Kind == asl.TaskActivity || state.Task.Pattern != asl.PatternRequest) {
+		return refuseTest("TestState API does not support activities, .sync and .waitForTaskToken without a mock")
 	}
 	if t.CausedBy != "" && !holds(state, t.CausedBy) {
 		return refuseTest("State '%s', given as the cause of the error, is not within the tested state", t.CausedBy)
@@ -283,11 +289,10 @@ func (x *stepper) tryTask(f *frame, t *Test, call func(*InvokeTask) Event) {
 			x.succeed(f, nil)
 			return
 		case c.InvokeTask != nil, c.ScheduleActivity != nil:
-			ev := Event{Kind: EventTaskFailed, Error: asl.ErrRuntime, Cause: "An activity can be tested with a mock only."}
-			switch {
-			case t.Mock != nil:
+			var ev Event
+			if t.Mock != nil {
 				ev = t.Mock.event()
-			case c.InvokeTask != nil && call != nil:
+			} else {
 				ev = call(c.InvokeTask)
 			}
 			if ev.Kind == EventTaskSucceeded {
@@ -339,20 +344,21 @@ func (x *stepper) tryItems(f *frame, t *Test, over *bool) (ok bool, refused erro
 	items := 0
 	if err == nil {
 		env.Input = in
+		var r run
+		if m.Distributed != nil {
+			err = r.prepare(m.Distributed, env)
+		}
 		var found []asl.Item
-		if m.Distributed == nil || m.Distributed.Reader == nil {
+		switch {
+		case err != nil:
+		case m.Distributed == nil || m.Distributed.Reader == nil:
 			found, err = m.Items.List(env)
-		} else {
-			err = (&run{}).prepare(m.Distributed, env)
-			v, _ := jsonvalue.Parse(t.Items)
-			a, _ := v.([]any)
-			for _, v := range a {
-				found = append(found, asl.Item{Value: v})
-			}
+		case t.Items != nil:
+			found, err = x.tryReader(&r, t)
 		}
 		items = len(found)
-		if err == nil && m.Selects {
-			err = x.trySelector(f, env, found)
+		if err == nil && (m.Selects || r.Batch) {
+			err = x.tryInputs(f, env, &r, found)
 		}
 	}
 	width := int64(0)
@@ -376,19 +382,57 @@ func (x *stepper) tryItems(f *frame, t *Test, over *bool) (ok bool, refused erro
 	return true, nil
 }
 
-// trySelector makes the inputs of all iterations of a Map state.
-func (x *stepper) trySelector(f *frame, env *asl.Env, items []asl.Item) error {
+// tryReader takes the items that the ItemReader is said to read.
+func (x *stepper) tryReader(r *run, t *Test) ([]asl.Item, error) {
+	text, err := t.Items(r.Resource, raw(r.Config))
+	if err != nil {
+		return nil, &asl.Error{Name: asl.ErrItemReader, Cause: err.Error()}
+	}
+	v, _ := jsonvalue.Parse(text)
+	values, _ := v.([]any)
+	found := make([]asl.Item, len(values))
+	for i, v := range values {
+		found[i].Value = v
+	}
+	if r.Config != nil {
+		if c, ok := r.Config.Value().(*jsonvalue.Object); ok {
+			if _, points := c.Get("ItemsPointer"); points {
+				x.test.trace(asl.AfterItemsPointer, asl.NewPayload(string(text)))
+			}
+		}
+	}
+	return found, nil
+}
+
+// tryInputs makes the inputs of all iterations of a Map state, and of its batches where it has an ItemBatcher.
+func (x *stepper) tryInputs(f *frame, env *asl.Env, r *run, items []asl.Item) error {
+	m := f.state.Map
 	inputs := make([]*asl.Payload, len(items))
 	for i := range items {
 		it := newItem(&items[i])
 		at := *env
 		at.Scope = &scope{x, f, &frame{Index: i, Item: it}}
 		var err error
-		if inputs[i], err = f.state.Map.Items.Input(&at, it.given()); err != nil {
+		if inputs[i], err = m.Items.Input(&at, it.given()); err != nil {
 			return err
 		}
 	}
-	x.test.trace(asl.AfterItemSelector, list(inputs))
+	if m.Selects {
+		x.test.trace(asl.AfterItemSelector, list(inputs))
+	}
+	if !r.Batch {
+		return nil
+	}
+	var batches []*asl.Payload
+	for len(inputs) > 0 {
+		some, _, err := r.take(len(inputs), func(i int) (*asl.Payload, error) { return inputs[i], nil })
+		if err != nil {
+			return err
+		}
+		batches = append(batches, r.given(some))
+		inputs = inputs[len(some):]
+	}
+	x.test.trace(asl.AfterItemBatcher, list(batches))
 	return nil
 }
 

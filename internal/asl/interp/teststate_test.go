@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,7 +90,9 @@ func tryRecorded(args json.RawMessage, want map[string]any) string {
 		State: a.StateName, Input: json.RawMessage(a.Input), Options: o, At: begin, Variables: json.RawMessage(a.Variables),
 		Context: json.RawMessage(a.Context), Retries: a.StateConfiguration.RetrierRetryCount,
 		MapFailures: a.StateConfiguration.MapIterationFailureCount, CausedBy: a.StateConfiguration.ErrorCausedByState,
-		Items: json.RawMessage(a.StateConfiguration.MapItemReaderData),
+		Items: func(string, json.RawMessage) (json.RawMessage, error) {
+			return json.RawMessage(a.StateConfiguration.MapItemReaderData), nil
+		},
 	}
 	if a.Mock != nil {
 		test.Mock = &Mock{Result: json.RawMessage(a.Mock.Result)}
@@ -188,6 +191,16 @@ func TestTestState(t *testing.T) {
 			Test{Input: []byte(`[7,8]`), Mock: &Mock{Result: []byte(`[1,2]`)}, MapFailures: 1},
 			`CAUGHT_ERROR {"Error":"States.ExceedToleratedFailureThreshold","Cause":"The specified tolerated failure threshold was exceeded"} C `,
 		},
+		{
+			"batches", `{"Type":"Map","ItemsPath":"$.l","ItemBatcher":{"MaxItemsPerBatch":2,"BatchInput":{"b":1}},"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}`,
+			Test{Input: []byte(`{"l":[7,8,9]}`), Mock: &Mock{Result: []byte(`[1,2]`)}},
+			`SUCCEEDED [1,2]  [{"BatchInput":{"b":1},"Items":[7,8]},{"BatchInput":{"b":1},"Items":[9]}]`,
+		},
+		{
+			"items pointer", `{"Type":"Map","ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON","ItemsPointer":"/l"},"Parameters":{"Bucket":"b","Key":"k"}},"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}},"End":true}`,
+			Test{Input: []byte(`{}`), Mock: &Mock{Result: []byte(`[1,2]`)}, Items: func(string, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`[4,5]`), nil }},
+			`SUCCEEDED [1,2]  [4,5]`,
+		},
 		{"wait", `{"Type":"Wait","Seconds":3600,"Next":"N"}`, Test{Input: []byte(`{"a": 1}`)}, `SUCCEEDED {"a": 1} N `},
 		{"an error of the state", `{"Type":"Wait","SecondsPath":"$.x","Next":"N"}`, Test{Input: []byte(`{}`)}, `FAILED   `},
 	} {
@@ -200,7 +213,7 @@ func TestTestState(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		if got := fmt.Sprintf("%s %s %s %s", r.Status, r.Output, r.NextState, r.Inspection.Stages[asl.AfterItemSelector]); got != c.want {
+		if got := fmt.Sprintf("%s %s %s %s", r.Status, r.Output, r.NextState, cmp.Or(r.Inspection.Stages[asl.AfterItemSelector], r.Inspection.Stages[asl.AfterItemBatcher], r.Inspection.Stages[asl.AfterItemsPointer])); got != c.want {
 			t.Errorf("%s: got %s\nwant %s", c.name, got, c.want)
 		}
 	}

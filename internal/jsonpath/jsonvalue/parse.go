@@ -21,6 +21,17 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s at line %d, column %d", e.Message, e.Line, e.Column)
 }
 
+// Source names the place in the text, which is the one that was parsed, as Step Functions does in its messages: the first
+// 500 characters, line and column.
+func (e *SyntaxError) Source(text string) string {
+	cut := ""
+	if n := utf8.RuneCountInString(text); n > 500 {
+		text = string([]rune(text)[:500])
+		cut = fmt.Sprintf("[truncated %d chars]", n-500)
+	}
+	return fmt.Sprintf(`[Source: (String)"%s"%s; line: %d, column: %d]`, text, cut, e.Line, e.Column)
+}
+
 // Parse reads one JSON text. A name that comes twice in an object keeps its first place and its last value. Errors are
 // of type *SyntaxError.
 func Parse(data []byte) (any, error) { return ParseString(string(data)) }

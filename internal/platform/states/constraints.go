@@ -15,6 +15,8 @@ import (
 // Limits of the API. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 const (
 	maxName        = 80
+	maxArn         = 256
+	maxLongArn     = 2000      // of a Map run
 	maxDefinition  = 1 << 20   // characters
 	maxPayload     = 256 << 10 // characters of an execution's input
 	maxDescription = 256
@@ -77,7 +79,7 @@ func (c *constraints) required(member string, value *string, min, max int) {
 	c.text(member, value, min, max)
 }
 
-func (c *constraints) arn(member string, value *string) { c.required(member, value, 1, 2000) }
+func (c *constraints) arn(member string, value *string) { c.required(member, value, 1, maxArn) }
 
 func (c *constraints) between(member string, value, min, max int) {
 	if value < min {
@@ -117,7 +119,8 @@ func (c *constraints) aliasName(member string, value *string) {
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
 func validName(s string) bool {
 	for _, r := range s {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("<>{}[]?*\"#%\\^|~`$&,;:/", r) {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || r >= 0xFFFE || // AWS counts in UTF-16, and takes no surrogates
+			strings.ContainsRune("<>{}[]?*\"#%\\^|~`$&,;:/", r) {
 			return false
 		}
 	}

@@ -22,6 +22,10 @@ type definitions struct {
 
 	mu   sync.RWMutex
 	kept map[string]*asl.StateMachine
+
+	// naming is held while a change that may name a definition is committed and shown; sweep holds it alone.
+	naming sync.RWMutex
+	unused map[string]bool // by the last sweep; its goroutine's only
 }
 
 // check parses a definition and returns its digest, or AWS's InvalidDefinition.

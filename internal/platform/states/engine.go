@@ -86,6 +86,7 @@ func (e *engine) start() {
 		e.wg.Go(sh.run)
 	}
 	e.wg.Go(e.recoverOpen)
+	e.wg.Go(e.recoverJobs)
 	e.wg.Go(e.prune)
 }
 
@@ -152,8 +153,8 @@ type answer struct {
 	command int64
 	kind    interp.EventKind // "" for the outcome of a task, by failed
 	output  json.RawMessage
-	cursor  string       // of EventItemsRead
-	failed  *taskFailure // or awaitsAnswer
+	cursor  string // of EventItemsRead
+	failed  *taskFailure
 }
 
 type stopRequest struct{ error, cause string }

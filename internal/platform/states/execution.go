@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -22,8 +24,10 @@ type execution struct {
 	version int
 	alias   string
 	started time.Time
-	open    []byte // its openRecord in the store, and what that says
-	said    standing
+
+	revision revision
+	open     []byte // its openRecord in the store, and what that says
+	said     standing
 
 	definition *asl.StateMachine
 	state      *interp.State
@@ -63,7 +67,7 @@ type standing struct {
 
 func (e *engine) newExecution(r *executionRecord, definition *asl.StateMachine, state *interp.State) *execution {
 	return &execution{
-		id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, last: r.Started,
+		id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, revision: r.Revision, last: r.Started,
 		child: r.Child, redrives: r.Redrives, redriven: r.Redriven,
 		definition: definition, state: state, snapshot: snapshotState{size: 2 * len(r.Input)},
 		pending: newPending(), tasks: map[int64]context.CancelCauseFunc{}, timers: map[int64]*timer{},
@@ -88,6 +92,7 @@ type change struct {
 	history   [][]byte // rows: JSON lists, with the number of the first event of each
 	first     []int64
 	commands  []interp.Command
+	jobs      []jobChange
 	result    *executionResult // the execution has ended
 	waiting   []message        // replied once the change is durable
 	late      []message        // came after what they ask for; told so once the change is durable
@@ -193,6 +198,7 @@ func (sh *shard) apply(c *change, ev interp.Event, now time.Time) bool {
 		x.drop(ev.Command, errAbandoned)
 	}
 	c.events = append(c.events, ev)
+	sh.e.s.writeJobs(c, ev)
 	c.add(out.History)
 	for _, cmd := range out.Commands {
 		if done := cmd.Complete; done != nil {
@@ -208,20 +214,11 @@ func (sh *shard) apply(c *change, ev interp.Event, now time.Time) bool {
 
 // step takes an event into the state, on its first way and on every replay. On an error nothing is changed.
 func (x *execution) step(ev interp.Event) (interp.Output, error) {
-	var out interp.Output
-	if ev.Kind == eventAwaiting {
-		p := x.pending.byID[ev.Command]
-		if p == nil || p.awaiting {
-			return out, interp.ErrStale
-		}
-		x.pending.awaits(p)
-	} else {
-		var err error
-		if out, err = step(x.definition, x.state, ev); err != nil {
-			return out, err
-		}
-		x.pending.after(ev, out.Commands, x.state)
+	out, err := step(x.definition, x.state, ev)
+	if err != nil {
+		return out, err
 	}
+	x.pending.after(ev, out.Commands, x.state)
 	x.last = ev.At
 	x.journalled++
 	x.snapshot.work += eventWork + len(ev.Output) + len(ev.Cause) + historyWork*len(out.History)
@@ -274,6 +271,8 @@ func (sh *shard) condemn(c *change, cause error, at time.Time) {
 		ID: last + 1, PreviousID: last, Type: string(types.HistoryEventTypeExecutionFailed), At: at,
 		DetailsName: "executionFailedEventDetails", Details: interp.FailureDetails{Error: result.Error, Cause: result.Cause},
 	}})
+	x.pending.answered, x.pending.withdrawn = nil, slices.Collect(maps.Values(x.pending.byID))
+	sh.e.s.writeJobs(c, interp.Event{})
 	c.end(result)
 }
 
@@ -315,7 +314,9 @@ func (sh *shard) write(c *change, now time.Time) bool {
 	if c.result != nil {
 		b.Put(bucketResults, key, encode(c.result))
 		if x.child != nil {
-			b.Put(bucketMapChildren, x.child.row(), encode(childRecord{Status: c.result.Status, Items: x.child.Items, Name: x.id.name}))
+			b.Put(bucketMapChildren, x.child.row(), encode(childRecord{
+				Status: c.result.Status, Items: x.child.Items, Name: x.id.name, Stopped: c.result.Stopped, Final: c.result.Final,
+			}))
 		}
 		if c.starting == nil {
 			b.Delete(bucketOpen, key)
@@ -332,6 +333,7 @@ func (sh *shard) perform(c *change) {
 	if c.next != nil {
 		x.open, x.said = c.next, c.stand
 	}
+	sh.e.s.performJobs(c)
 	for _, cmd := range c.commands {
 		switch {
 		case cmd.InvokeTask != nil:

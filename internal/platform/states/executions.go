@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/tealdeploy/teal/internal/jsonpath/jsonvalue"
 	"github.com/tealdeploy/teal/internal/store"
 )
 
@@ -108,13 +109,28 @@ func (s *Service) newExecutionRecord(in *sfn.StartExecutionInput) (*executionRec
 		return nil, invalidName(r.Name)
 	}
 	if in.Input != nil {
-		r.Input = *in.Input
-		var doc json.RawMessage
-		if err := json.Unmarshal([]byte(r.Input), &doc); err != nil {
-			return nil, &types.InvalidExecutionInput{Message: sentence("Invalid State Machine Execution Input: '%s'", err)}
+		if err := checkInput(*in.Input); err != nil {
+			return nil, err
 		}
+		r.Input = *in.Input
 	}
 	return r, nil
+}
+
+// checkInput refuses what is no input of an execution, in the words of AWS's parser.
+func checkInput(input string) error {
+	if len(input) > maxPayload { // the constraint counts characters, the quota bytes
+		return &types.InvalidExecutionInput{Message: sentence("Invalid State Machine Execution Input: 'the input has %d bytes; %d are allowed'", len(input), maxPayload)}
+	}
+	if json.Valid([]byte(input)) {
+		return nil
+	}
+	_, err := jsonvalue.ParseString(input)
+	why := "the input is no JSON" // where the parser reads more than JSON holds
+	if syntax := (*jsonvalue.SyntaxError)(nil); errors.As(err, &syntax) {
+		why = "com.fasterxml.jackson.core.JsonParseException: " + syntax.Message + "\n at " + syntax.Source(input)
+	}
+	return &types.InvalidExecutionInput{Message: sentence("Invalid State Machine Execution Input: '%s'", why)}
 }
 
 // startedBefore answers for an execution of the same name, or returns nil when there is none.
@@ -216,6 +232,14 @@ func (s *Service) DescribeExecution(ctx context.Context, in *sfn.DescribeExecuti
 	}
 	if r.Child != nil {
 		out.MapRunArn = &r.Child.Run
+		run, err := s.mapRunRecord(ctx, r.Child.Key)
+		if err != nil {
+			return nil, err
+		}
+		if result != nil && run.pendingRedrive(result.Status, result.Stopped) {
+			result = &executionResult{Status: types.ExecutionStatusPendingRedrive}
+			out.Status, out.StopDate, out.Error, out.Cause = result.Status, nil, nil, nil
+		}
 	}
 	if r.Redrives > 0 {
 		out.RedriveDate = &r.Redriven

@@ -1,6 +1,7 @@
 package states
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,9 @@ const (
 // error of the call. An execution that the service's closing cuts off is lost, as Express executions may be on AWS.
 func (s *Service) StartSyncExecution(ctx context.Context, in *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error) {
 	start := &sfn.StartExecutionInput{StateMachineArn: in.StateMachineArn, Name: in.Name, Input: in.Input, TraceHeader: in.TraceHeader}
-	if err := checkStart(start); err != nil {
+	var c constraints
+	c.enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
+	if err := cmp.Or(checkStart(start), c.err()); err != nil {
 		return nil, err
 	}
 	r, err := s.newExecutionRecord(start)

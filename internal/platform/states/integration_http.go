@@ -8,12 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
 
 // httpArguments are the parameters of arn:aws:states:::http:invoke. Authentication is that of an EventBridge connection
@@ -51,9 +56,13 @@ func invokeHTTP(ctx context.Context, s *Service, task *taskCall) (json.RawMessag
 	}
 	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
 	defer cancel()
-	req, err := httpRequest(ctx, &a)
+	req, err := httpRequest(ctx, &a, s.region)
 	if err != nil {
 		return nil, &taskFailure{"States.Runtime", err.Error()}
+	}
+	exchange := &httpExchange{request: req}
+	if task.Exchange != nil {
+		defer func() { task.Exchange(exchange) }()
 	}
 	answer, err := s.http.Do(req)
 	switch {
@@ -69,6 +78,7 @@ func invokeHTTP(ctx context.Context, s *Service, task *taskCall) (json.RawMessag
 	if err != nil {
 		return nil, &taskFailure{"States.Http.Socket", err.Error()}
 	}
+	exchange.response, exchange.body = answer, body
 	out := encode(struct {
 		Headers      http.Header
 		ResponseBody json.RawMessage
@@ -81,7 +91,46 @@ func invokeHTTP(ctx context.Context, s *Service, task *taskCall) (json.RawMessag
 	return out, nil
 }
 
-func httpRequest(ctx context.Context, a *httpArguments) (*http.Request, error) {
+// httpExchange is a request, and its answer where one has come.
+type httpExchange struct {
+	request  *http.Request
+	response *http.Response
+	body     []byte
+}
+
+// shown is the exchange as TestState shows it.
+func (e *httpExchange) shown() (*types.InspectionDataRequest, *types.InspectionDataResponse) {
+	r := e.request
+	request := &types.InspectionDataRequest{
+		Protocol: &r.URL.Scheme, Method: &r.Method, Url: given(r.URL.String()), Headers: given(headersText(r.Header)),
+	}
+	if r.GetBody != nil {
+		if body, err := r.GetBody(); err == nil {
+			text, _ := io.ReadAll(body) // it is in memory
+			request.Body = given(string(text))
+		}
+	}
+	if e.response == nil {
+		return request, nil
+	}
+	return request, &types.InspectionDataResponse{
+		Protocol: &r.URL.Scheme, StatusCode: given(strconv.Itoa(e.response.StatusCode)), StatusMessage: given(http.StatusText(e.response.StatusCode)),
+		Headers: given(headersText(e.response.Header)), Body: given(strings.ToValidUTF8(string(e.body), "\uFFFD")),
+	}
+}
+
+// headersText writes headers as AWS shows them: [name: value, name: value].
+func headersText(h http.Header) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, value := range h[name] {
+			all = append(all, strings.ToLower(name)+": "+value)
+		}
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+func httpRequest(ctx context.Context, a *httpArguments, region string) (*http.Request, error) {
 	u, err := url.Parse(*a.ApiEndpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("the ApiEndpoint %q is no HTTP URL", *a.ApiEndpoint)
@@ -113,7 +162,8 @@ func httpRequest(ctx context.Context, a *httpArguments) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", "Amazon|StepFunctions|HttpInvoke|us-east-1")
+	req.Header.Set("User-Agent", "Amazon|StepFunctions|HttpInvoke|"+region)
+	req.Header.Set("Range", fmt.Sprintf("bytes=0-%d", maxResult))
 	if body != nil {
 		req.Header.Set("Content-Type", kind)
 	}

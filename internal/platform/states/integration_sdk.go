@@ -22,8 +22,12 @@ import (
 // sdkPrefix stands before the service in a resource.
 const sdkPrefix = "aws-sdk:"
 
-// sdkNames are the services' names in errors where they are not the name in the resource with a capital first letter.
-var sdkNames = map[string]string{"cloudwatch": "CloudWatch", "codedeploy": "CodeDeploy", "apigatewayv2": "ApiGatewayV2", "cloudwatchlogs": "CloudWatchLogs"}
+// sdkNames are the services' names in errors, those of the SDK's clients, where they are not the name in the resource with
+// a capital first letter.
+var sdkNames = map[string]string{
+	"apigateway": "ApiGateway", "apigatewayv2": "ApiGatewayV2", "cloudformation": "CloudFormation", "cloudwatch": "CloudWatch",
+	"cloudwatchlogs": "CloudWatchLogs", "codedeploy": "CodeDeploy", "dynamodb": "DynamoDb", "eventbridge": "EventBridge",
+}
 
 func sdkName(service string) string {
 	if n, ok := sdkNames[service]; ok {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -46,7 +45,7 @@ func (s *Service) startChild(ctx context.Context, task *taskCall) (*sfn.StartExe
 	}
 	own := in.Name == nil
 	if own {
-		name := uuid.NewSHA1(childNames, []byte(task.Serial+"/"+strconv.FormatInt(task.Command, 10))).String()
+		name := childName(task.Serial, task.Command)
 		in.Name = &name
 	}
 	out, err := s.StartExecution(ctx, in)

@@ -1,16 +1,11 @@
 package states
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
-
-	"github.com/tealdeploy/teal/internal/asl"
 )
 
 // watchers tells those who wait for executions that they have ended.
@@ -44,56 +39,6 @@ func (e *watchers) tell(id execID, result *executionResult) {
 	e.mu.Unlock()
 	for _, f := range told {
 		(*f)(result)
-	}
-}
-
-// awaitEnd returns how an execution has ended, once it has.
-func (s *Service) awaitEnd(ctx context.Context, id execID) (*executionRecord, *executionResult, error) {
-	ended := make(chan *executionResult, 1)
-	defer s.ends.watch(id, func(r *executionResult) { ended <- r })()
-	r, err := s.executionRecord(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	if result, err := s.executionResult(ctx, r.Serial); err != nil || result != nil {
-		return r, result, err
-	}
-	select {
-	case result := <-ended:
-		return r, result, nil
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-}
-
-// awaitJob waits for the execution that a .sync task has started. When the task is withdrawn, the execution is stopped.
-func (s *Service) awaitJob(ctx context.Context, task *taskCall, submitted json.RawMessage) (json.RawMessage, *taskFailure) {
-	var started struct{ ExecutionArn string }
-	if err := json.Unmarshal(submitted, &started); err != nil {
-		return nil, &taskFailure{"States.Runtime", "The started execution is not known: " + err.Error()}
-	}
-	id, err := s.executionID(started.ExecutionArn)
-	if err != nil {
-		return nil, s.statesFailed(ctx, err)
-	}
-	r, result, err := s.awaitEnd(ctx, id)
-	if err != nil {
-		if errors.Is(context.Cause(ctx), errWithdrawn) {
-			s.stopJob(started.ExecutionArn)
-		}
-		return nil, s.statesFailed(ctx, err)
-	}
-	out := s.jobOutcome(r, result, task.Pattern == asl.PatternSync2)
-	if result.Status != types.ExecutionStatusSucceeded {
-		return nil, &taskFailure{"States.TaskFailed", string(out)}
-	}
-	return out, nil
-}
-
-func (s *Service) stopJob(arn string) {
-	cause := "The execution that waited for it was stopped or went on."
-	if _, err := s.StopExecution(s.engine.work, &sfn.StopExecutionInput{ExecutionArn: &arn, Cause: &cause}); err != nil && s.engine.work.Err() == nil {
-		s.log.Error("an execution whose starter has ended could not be stopped", "execution", arn, "error", err)
 	}
 }
 

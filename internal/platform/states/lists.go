@@ -28,7 +28,7 @@ type listEntry struct {
 }
 
 // statuses of executions that are listed, RUNNING first: an execution that ends while its list is read is then seen in
-// one range at least. PENDING_REDRIVE is never seen here: a Map run redrives its children as fast as they may run.
+// one range at least. PENDING_REDRIVE is told by the Map run: see mapRunRecord.pendingRedrive.
 var statuses = []types.ExecutionStatus{
 	types.ExecutionStatusRunning, types.ExecutionStatusSucceeded, types.ExecutionStatusFailed,
 	types.ExecutionStatusTimedOut, types.ExecutionStatusAborted,
@@ -82,7 +82,8 @@ func (x *execution) unlist(b *store.Batch, status types.ExecutionStatus) {
 // ListExecutions lists the executions of a machine, a version or an alias, the newest first.
 func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInput) (*sfn.ListExecutionsOutput, error) {
 	var c constraints
-	c.text("stateMachineArn", in.StateMachineArn, 1, 256)
+	c.text("stateMachineArn", in.StateMachineArn, 1, maxArn)
+	c.text("mapRunArn", in.MapRunArn, 1, maxLongArn)
 	c.enum("statusFilter", string(in.StatusFilter), "SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
 	c.enum("redriveFilter", string(in.RedriveFilter), "REDRIVEN", "NOT_REDRIVEN")
 	c.page(in.MaxResults, in.NextToken, maxListToken)
@@ -92,7 +93,10 @@ func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInpu
 	if (in.StateMachineArn == nil) == (in.MapRunArn == nil) {
 		return nil, invalid("Must provide a state machine ARN or a map run ARN")
 	}
-	machine, scope, err := s.listed(ctx, in)
+	if in.StatusFilter == types.ExecutionStatusPendingRedrive && in.MapRunArn == nil {
+		return nil, invalid("The status filter PENDING_REDRIVE needs a map run ARN")
+	}
+	machine, scope, run, err := s.listed(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +107,11 @@ func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInpu
 	}
 	out := &sfn.ListExecutionsOutput{Executions: []types.ExecutionListItem{}}
 	want := statuses
-	if in.StatusFilter != "" {
+	switch in.StatusFilter {
+	case "":
+	case types.ExecutionStatusPendingRedrive:
+		want = []types.ExecutionStatus{types.ExecutionStatusFailed, types.ExecutionStatusTimedOut, types.ExecutionStatusAborted}
+	default:
 		want = []types.ExecutionStatus{in.StatusFilter}
 	}
 	for limit, more := pageSize(in.MaxResults), true; more; {
@@ -114,8 +122,14 @@ func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInpu
 		for n, i := range items {
 			before = i.at
 			item := s.listItem(machine, i)
-			if in.MapRunArn != nil {
+			if run != nil {
 				item.MapRunArn = in.MapRunArn
+				if item.StopDate != nil && run.pendingRedrive(item.Status, *item.StopDate) {
+					item.Status, item.StopDate = types.ExecutionStatusPendingRedrive, nil
+				}
+			}
+			if in.StatusFilter != "" && item.Status != in.StatusFilter {
+				continue
 			}
 			if in.RedriveFilter != "" && (*item.RedriveCount > 0) != (in.RedriveFilter == types.ExecutionRedriveFilterRedriven) {
 				continue
@@ -132,21 +146,22 @@ func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInpu
 	return out, nil
 }
 
-// listed finds what a request wants listed: the machine in the ARNs of the executions, and their scope.
-func (s *Service) listed(ctx context.Context, in *sfn.ListExecutionsInput) (machine, scope string, err error) {
+// listed finds what a request wants listed: the machine in the ARNs of the executions, their scope, and the Map run that
+// they belong to, nil for none.
+func (s *Service) listed(ctx context.Context, in *sfn.ListExecutionsInput) (machine, scope string, run *mapRunRecord, err error) {
 	if in.MapRunArn != nil {
 		run, err := s.mapRunNamed(ctx, *in.MapRunArn)
 		if err != nil {
-			return "", "", err
+			return "", "", nil, err
 		}
-		return run.childMachine(), (&childOf{Key: run.key()}).scope(), nil
+		return run.childMachine(), (&childOf{Key: run.key()}).scope(), run, nil
 	}
 	ref, err := s.machineRef(*in.StateMachineArn)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	scope, err = s.listScope(ref, *in.StateMachineArn)
-	return ref.name, scope, err
+	return ref.name, scope, nil, err
 }
 
 // listScope finds the scope of a machine, version or alias that exists.

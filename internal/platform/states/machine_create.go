@@ -91,6 +91,8 @@ func (s *Service) CreateStateMachine(ctx context.Context, in *sfn.CreateStateMac
 		out.StateMachineVersionArn = &v
 	}
 	b.Put(bucketMachines, rec.Name, encode(next.record))
+	s.definitions.naming.RLock()
+	defer s.definitions.naming.RUnlock()
 	if err := s.store.Commit(ctx, b); err != nil {
 		return nil, failure("creating state machine "+rec.Name, err)
 	}

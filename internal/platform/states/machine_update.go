@@ -19,7 +19,7 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *sfn.UpdateStateMac
 	var c constraints
 	c.arn("stateMachineArn", in.StateMachineArn)
 	c.text("definition", in.Definition, 1, maxDefinition)
-	c.text("roleArn", in.RoleArn, 1, 2000)
+	c.text("roleArn", in.RoleArn, 1, maxArn)
 	c.text("versionDescription", in.VersionDescription, 0, maxDescription)
 	checkLogging(&c, in.LoggingConfiguration)
 	if err := c.err(); err != nil {
@@ -115,6 +115,8 @@ func (s *Service) changeable(e *entry, arn string) (*machine, error) {
 func (s *Service) change(ctx context.Context, e *entry, b *store.Batch, was, next *machine) error {
 	b.ExpectValue(bucketMachines, was.record.Name, encode(was.record))
 	b.Put(bucketMachines, next.record.Name, encode(next.record))
+	s.definitions.naming.RLock()
+	defer s.definitions.naming.RUnlock()
 	if err := s.store.Commit(ctx, b); err != nil {
 		return failure("changing state machine "+was.record.Name, err)
 	}

@@ -1,9 +1,7 @@
 package states
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,9 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/tealdeploy/teal/internal/asl"
 	"github.com/tealdeploy/teal/internal/asl/interp"
@@ -33,6 +29,9 @@ type readerConfig struct {
 	CSVHeaders        []string
 	CSVDelimiter      string
 	MaxItems          int
+	ItemsPointer      string // a JSON pointer to what is read of a JSON object
+	Transformation    string // LOAD_AND_FLATTEN: of a listing, the items of its objects
+	ManifestType      string // S3_INVENTORY or ATHENA_DATA
 }
 
 type readerArguments struct {
@@ -40,11 +39,18 @@ type readerArguments struct {
 	MaxKeys                                    *int32
 }
 
-// itemSource gives the items of a Map run one after the other, and io.EOF after the last.
-type itemSource interface {
-	next() (json.RawMessage, error)
-	at() int // how many items it has given
-	close()
+// openSource is what a Map run reads, and how many items it has given.
+type openSource struct {
+	itemSource
+	given int
+}
+
+func (o *openSource) next() (json.RawMessage, error) {
+	item, err := o.itemSource.next()
+	if err == nil {
+		o.given++
+	}
+	return item, err
 }
 
 // readItems reads the next page of a Map run's items. The object stays open between the pages; after a restart it is
@@ -79,7 +85,7 @@ func (s *Service) itemPage(ctx context.Context, c *interp.ReadItems) (page json.
 	}
 	page, more := json.RawMessage{'['}, true
 	for n := 0; n < pageItems && len(page) < pageBytes; n++ {
-		if config.MaxItems > 0 && source.at() >= config.MaxItems {
+		if config.MaxItems > 0 && source.given >= config.MaxItems {
 			more = false
 			break
 		}
@@ -97,7 +103,7 @@ func (s *Service) itemPage(ctx context.Context, c *interp.ReadItems) (page json.
 		}
 		page = append(page, item...)
 	}
-	read := source.at()
+	read := source.given
 	s.mapRuns.with(c.MapRun, func(l *liveRun) { l.read = read })
 	if !more {
 		source.close()
@@ -108,17 +114,21 @@ func (s *Service) itemPage(ctx context.Context, c *interp.ReadItems) (page json.
 }
 
 // sourceAt is the Map run's open source when it stands at the position, else a new one that has skipped what was read.
-func (s *Service) sourceAt(ctx context.Context, c *interp.ReadItems, config *readerConfig, from int) (itemSource, error) {
-	var source itemSource
+func (s *Service) sourceAt(ctx context.Context, c *interp.ReadItems, config *readerConfig, from int) (*openSource, error) {
+	var source *openSource
 	s.mapRuns.with(c.MapRun, func(l *liveRun) { source, l.source = l.source, nil })
-	if source != nil && source.at() == from {
+	if source != nil && source.given == from {
 		return source, nil
 	}
 	if source != nil {
 		source.close()
 	}
-	source, err := s.openItems(c, config)
-	for err == nil && source.at() < from {
+	opened, err := s.openItems(c, config)
+	if err != nil {
+		return nil, err
+	}
+	source = &openSource{itemSource: opened}
+	for err == nil && source.given < from {
 		if _, err = source.next(); err != nil {
 			source.close()
 		}
@@ -135,172 +145,73 @@ func (s *Service) openItems(c *interp.ReadItems, config *readerConfig) (itemSour
 	if err := json.Unmarshal(c.Arguments, &a); err != nil || a.Bucket == nil {
 		return nil, errors.New("the ItemReader names no Bucket")
 	}
-	ctx := s.engine.work
 	if strings.HasSuffix(c.Resource, ":s3:listObjectsV2") {
-		return &listing{ctx: ctx, s: s, in: s3.ListObjectsV2Input{Bucket: a.Bucket, Prefix: a.Prefix, StartAfter: a.StartAfter, Delimiter: a.Delimiter, MaxKeys: a.MaxKeys}}, nil
+		all := &listing{s: s, in: s3.ListObjectsV2Input{Bucket: a.Bucket, Prefix: a.Prefix, StartAfter: a.StartAfter, Delimiter: a.Delimiter, MaxKeys: a.MaxKeys}}
+		if config.Transformation != "LOAD_AND_FLATTEN" {
+			return all, nil
+		}
+		return &chain{open: func() (itemSource, error) {
+			o, err := all.object()
+			if err != nil {
+				return nil, err
+			}
+			return s.openObject(*a.Bucket, *o.Key, config)
+		}}, nil
 	}
 	if a.Key == nil {
 		return nil, errors.New("the ItemReader names no Key")
 	}
-	out, err := s.objects.GetObject(ctx, &s3.GetObjectInput{Bucket: a.Bucket, Key: a.Key})
+	if config.ManifestType != "" || config.InputType == "MANIFEST" {
+		return s.openManifest(*a.Bucket, *a.Key, config)
+	}
+	return s.openObject(*a.Bucket, *a.Key, config)
+}
+
+// object opens one object.
+func (s *Service) object(bucket, key string) (io.ReadCloser, error) {
+	out, err := s.objects.GetObject(s.engine.work, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return nil, fmt.Errorf("reading s3://%s/%s: %w", *a.Bucket, *a.Key, err)
+		return nil, fmt.Errorf("reading s3://%s/%s: %w", bucket, key, err)
 	}
-	body := bufio.NewReaderSize(out.Body, 64<<10)
-	closer := counted{closer: out.Body}
-	switch config.InputType {
-	case "CSV":
-		return newCSV(body, closer, config)
-	case "JSONL":
-		return &lines{counted: closer, from: body}, nil
-	case "JSON", "":
-		d := json.NewDecoder(body)
-		d.UseNumber()
-		if t, err := d.Token(); err != nil || t != json.Delim('[') {
-			_ = out.Body.Close()
-			return nil, errors.New("Attempting to map over non-iterable node.") //nolint:staticcheck // AWS's words
+	return out.Body, nil
+}
+
+func (s *Service) openObject(bucket, key string, config *readerConfig) (itemSource, error) {
+	body, err := s.object(bucket, key)
+	if err != nil {
+		return nil, err
+	}
+	return readerOf(body, config)
+}
+
+// itemsIn reads all items of a text as the ItemReader would: what TestState is given for an object.
+func itemsIn(text, resource string, config json.RawMessage) (json.RawMessage, error) {
+	var c readerConfig
+	if len(config) > 0 {
+		if err := json.Unmarshal(config, &c); err != nil {
+			return nil, fmt.Errorf("the ReaderConfig cannot be used: %w", err)
 		}
-		return &array{counted: closer, from: d}, nil
 	}
-	_ = out.Body.Close()
-	return nil, fmt.Errorf("the InputType %s is not served by this platform", config.InputType)
-}
-
-// counted is what all sources of an object have in common.
-type counted struct {
-	closer io.Closer
-	given  int
-}
-
-func (c *counted) at() int { return c.given }
-func (c *counted) close()  { _ = c.closer.Close() }
-
-// array is a JSON array.
-type array struct {
-	counted
-	from *json.Decoder
-}
-
-func (a *array) next() (item json.RawMessage, err error) {
-	if !a.from.More() {
-		if _, err := a.from.Token(); err != nil {
-			return nil, fmt.Errorf("the object is no JSON array: %w", err)
-		}
-		return nil, io.EOF
+	if strings.HasSuffix(resource, ":s3:listObjectsV2") || c.InputType == "MANIFEST" { // what is found is told as JSON
+		c.InputType = "JSON"
 	}
-	if err := a.from.Decode(&item); err != nil {
-		return nil, fmt.Errorf("the object is no JSON array: %w", err)
+	source, err := readerOf(io.NopCloser(strings.NewReader(text)), &c)
+	if err != nil {
+		return nil, err
 	}
-	a.given++
-	return item, nil
-}
-
-// lines is JSON Lines.
-type lines struct {
-	counted
-	from *bufio.Reader
-}
-
-func (l *lines) next() (json.RawMessage, error) {
-	for {
-		line, err := l.from.ReadBytes('\n')
-		if text := strings.TrimSpace(string(line)); text != "" {
-			if !json.Valid([]byte(text)) {
-				return nil, fmt.Errorf("line %d is no JSON", l.given+1)
-			}
-			l.given++
-			return json.RawMessage(text), nil
+	all := json.RawMessage{'['}
+	for n := 0; c.MaxItems <= 0 || n < c.MaxItems; n++ {
+		item, err := source.next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
 		if err != nil {
 			return nil, err
 		}
-	}
-}
-
-// table is CSV: an item is an object of texts by the headers.
-type table struct {
-	counted
-	from    *csv.Reader
-	headers []string
-}
-
-func newCSV(from io.Reader, c counted, config *readerConfig) (*table, error) {
-	t := &table{counted: c, from: csv.NewReader(from), headers: config.CSVHeaders}
-	t.from.FieldsPerRecord, t.from.LazyQuotes = -1, true
-	switch config.CSVDelimiter {
-	case "", "COMMA":
-	case "PIPE":
-		t.from.Comma = '|'
-	case "SEMICOLON":
-		t.from.Comma = ';'
-	case "SPACE":
-		t.from.Comma = ' '
-	case "TAB":
-		t.from.Comma = '\t'
-	}
-	if config.CSVHeaderLocation != "GIVEN" {
-		var err error
-		if t.headers, err = t.from.Read(); err != nil {
-			t.close()
-			return nil, fmt.Errorf("the CSV file has no header: %w", err)
+		if n > 0 {
+			all = append(all, ',')
 		}
+		all = append(all, item...)
 	}
-	return t, nil
-}
-
-func (t *table) next() (json.RawMessage, error) {
-	row, err := t.from.Read()
-	if err != nil {
-		return nil, err
-	}
-	b := []byte{'{'}
-	for i, name := range t.headers {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		value := ""
-		if i < len(row) {
-			value = row[i]
-		}
-		b = append(append(append(b, quoted(name)...), ':'), quoted(value)...)
-	}
-	t.given++
-	return append(b, '}'), nil
-}
-
-// listing is the objects of a bucket.
-type listing struct {
-	ctx   context.Context
-	s     *Service
-	in    s3.ListObjectsV2Input
-	page  []s3types.Object
-	over  bool
-	given int
-}
-
-func (l *listing) at() int { return l.given }
-func (l *listing) close()  {}
-
-func (l *listing) next() (json.RawMessage, error) {
-	for len(l.page) == 0 {
-		if l.over {
-			return nil, io.EOF
-		}
-		out, err := l.s.objects.ListObjectsV2(l.ctx, &l.in)
-		if err != nil {
-			return nil, fmt.Errorf("listing bucket %s: %w", *l.in.Bucket, err)
-		}
-		l.page, l.in.ContinuationToken = out.Contents, out.NextContinuationToken
-		l.over = out.NextContinuationToken == nil
-	}
-	o := l.page[0]
-	l.page = l.page[1:]
-	l.given++
-	return encode(struct {
-		Etag         string
-		Key          string
-		LastModified int64
-		Size         int64
-		StorageClass string
-	}{aws.ToString(o.ETag), aws.ToString(o.Key), aws.ToTime(o.LastModified).Unix(), aws.ToInt64(o.Size), string(o.StorageClass)}), nil
+	return append(all, ']'), nil
 }

@@ -23,11 +23,17 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
 		return
 	}
 	child := &childOf{Run: run.ARN, Key: run.key(), Index: c.Index, Items: c.Items, Path: append(x.path(), run.State)}
-	s.mapRuns.with(run.ARN, func(l *liveRun) { l.children, l.items = l.children+1, l.items+c.Items })
-	ended := sync.OnceFunc(func() {
-		s.mapRuns.with(run.ARN, func(l *liveRun) { l.children, l.items = l.children-1, l.items-c.Items })
-	})
-	from, name, machine, parent := x, run.childName(c.Index), run.childMachine(), x.id
+	count := func(sign int) {
+		s.mapRuns.with(run.ARN, func(l *liveRun) {
+			l.children, l.items = l.children+sign, l.items+sign*c.Items
+			if c.Redrive && run.Express {
+				l.again, l.againItems = l.again+sign, l.againItems+sign*c.Items
+			}
+		})
+	}
+	count(1)
+	ended := sync.OnceFunc(func() { count(-1) })
+	from, id, parent, of := x, execID{run.childMachine(), run.childName(c.Index)}, x.id, parentOf{x.version, x.alias, x.revision}
 	tell := func(r *executionResult) {
 		ended()
 		sh.inbox.put(message{kind: answered, id: parent, answer: childAnswer(from, command, r)})
@@ -37,13 +43,12 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
 		x.tasks[command] = func(why error) { ended(); cancel(why) }
 		go func() {
 			defer cancel(nil)
-			if r := s.expressChild(ctx, parent, machine, name, child, c); ctx.Err() == nil {
+			if r := s.expressChild(ctx, of, id, child, c); ctx.Err() == nil {
 				tell(r)
 			}
 		}()
 		return
 	}
-	id := execID{machine, name}
 	leave := s.ends.watch(id, tell)
 	x.tasks[command] = func(why error) {
 		leave()
@@ -53,7 +58,7 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
 		}
 	}
 	go func() {
-		r, err := s.beginChild(sh.e.work, parent, id, child, c)
+		r, err := s.beginChild(sh.e.work, of, id, child, c)
 		switch {
 		case sh.e.work.Err() != nil || r == nil && err == nil: // it runs
 		case err != nil:
@@ -89,23 +94,27 @@ func childAnswer(of *execution, command int64, r *executionResult) answer {
 }
 
 // newChild is the record of a child, on the revision of its parent.
-func (s *Service) newChild(ctx context.Context, parent execID, machine, name string, child *childOf, input string) (*executionRecord, error) {
-	of, err := s.executionRecord(ctx, parent)
-	if err != nil {
-		return nil, err
-	}
+func newChild(of parentOf, id execID, child *childOf, input string) (*executionRecord, error) {
 	serial, err := newSerial()
 	if err != nil {
 		return nil, err
 	}
 	return &executionRecord{
-		Machine: machine, Name: name, Serial: serial, Version: of.Version, Alias: of.Alias, Revision: of.Revision,
+		Machine: id.machine, Name: id.name, Serial: serial, Version: of.version, Alias: of.alias, Revision: of.revision,
 		Input: input, Child: child,
 	}, nil
 }
 
+// parentOf is what a child has of its parent. The parent's record is not read for it: that holds the parent's input, which
+// may hold the items of all children.
+type parentOf struct {
+	version  int
+	alias    string
+	revision revision
+}
+
 // beginChild starts a child, or redrives it; result is not nil when it has ended before.
-func (s *Service) beginChild(ctx context.Context, parent, id execID, child *childOf, c *interp.StartChild) (result *executionResult, err error) {
+func (s *Service) beginChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild) (result *executionResult, err error) {
 	was, err := s.executionRecord(ctx, id)
 	switch {
 	case err == nil:
@@ -126,7 +135,7 @@ func (s *Service) beginChild(ctx context.Context, parent, id execID, child *chil
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, err
 	}
-	r, err := s.newChild(ctx, parent, id.machine, id.name, child, string(c.Input))
+	r, err := newChild(of, id, child, string(c.Input))
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +150,7 @@ func (s *Service) beginChild(ctx context.Context, parent, id execID, child *chil
 }
 
 // expressChild runs an Express child, and keeps how it has ended.
-func (s *Service) expressChild(ctx context.Context, parent execID, machine, name string, child *childOf, c *interp.StartChild) *executionResult {
+func (s *Service) expressChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild) *executionResult {
 	failed := func(err error) *executionResult {
 		return &executionResult{Status: types.ExecutionStatusFailed, Error: asl.ErrRuntime, Cause: err.Error()}
 	}
@@ -156,7 +165,7 @@ func (s *Service) expressChild(ctx context.Context, parent execID, machine, name
 		}
 		input = old.Input
 	}
-	r, err := s.newChild(ctx, parent, machine, name, child, input)
+	r, err := newChild(of, id, child, input)
 	if err != nil {
 		return failed(err)
 	}
@@ -172,7 +181,7 @@ func (s *Service) expressChild(ctx context.Context, parent execID, machine, name
 	b := &store.Batch{}
 	s.engine.fence(b)
 	b.Put(bucketMapChildren, child.row(), encode(childRecord{
-		Status: result.Status, Items: child.Items, Name: name, Input: r.Input, Output: result.Output, Error: result.Error, Cause: result.Cause,
+		Status: result.Status, Items: child.Items, Name: id.name, Input: r.Input, Output: result.Output, Error: result.Error, Cause: result.Cause,
 		Serial: r.Serial, Started: r.Started, Stopped: result.Stopped,
 	}))
 	if err := s.store.Commit(context.WithoutCancel(ctx), b); err != nil {

@@ -77,7 +77,16 @@ type childRecord struct {
 	Cause   string                `json:"cause,omitempty"`
 	Serial  string                `json:"serial,omitempty"`
 	Started time.Time             `json:"started,omitzero"`
-	Stopped time.Time             `json:"stopped,omitzero"`
+	Stopped time.Time             `json:"stopped,omitzero"` // of any
+	Final   bool                  `json:"final,omitempty"`  // it cannot be redriven
+}
+
+// pendingRedrive tells whether a child that ended so is to be redriven by the Map run and has not been yet.
+func (r *mapRunRecord) pendingRedrive(status types.ExecutionStatus, stopped time.Time) bool {
+	if r.Status != types.MapRunStatusRunning || !stopped.Before(r.Redriven) {
+		return false
+	}
+	return status == types.ExecutionStatusFailed || status == types.ExecutionStatusTimedOut || status == types.ExecutionStatusAborted
 }
 
 // definitionOf returns what an execution runs: its revision, or for a child the part of a Map state.
@@ -102,8 +111,10 @@ type mapRuns struct {
 
 type liveRun struct {
 	children, items int
+	again           int // Express children among them that are redriven: their rows are still those of before
+	againItems      int
 	read            int // items so far
-	source          itemSource
+	source          *openSource
 }
 
 func (m *mapRuns) with(arn string, f func(*liveRun)) {

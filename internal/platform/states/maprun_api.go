@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/tealdeploy/teal/internal/arn"
 	"github.com/tealdeploy/teal/internal/asl/interp"
 	"github.com/tealdeploy/teal/internal/store"
 )
@@ -22,13 +24,20 @@ func (s *Service) mapRunRecord(ctx context.Context, key string) (*mapRunRecord, 
 }
 
 // mapRunNamed reads a Map run by its ARN.
-func (s *Service) mapRunNamed(ctx context.Context, arn string) (*mapRunRecord, error) {
-	key, err := s.store.Get(ctx, bucketMapRunNames, arn)
+func (s *Service) mapRunNamed(ctx context.Context, text string) (*mapRunRecord, error) {
+	a, err := arn.Parse(text)
+	if err != nil {
+		return nil, invalidArn("Invalid ARN prefix: %s", text)
+	}
+	if kind, _, _ := strings.Cut(a.Resource, ":"); a.Service != "states" || kind != "mapRun" {
+		return nil, invalidArn("Resource type not valid in this context: %s", kind)
+	}
+	key, err := s.store.Get(ctx, bucketMapRunNames, text)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, resourceMissing(arn)
+		return nil, resourceMissing(text)
 	}
 	if err != nil {
-		return nil, failure("reading Map run "+arn, err)
+		return nil, failure("reading Map run "+text, err)
 	}
 	return s.mapRunRecord(ctx, string(key))
 }
@@ -37,7 +46,7 @@ func (s *Service) mapRunNamed(ctx context.Context, arn string) (*mapRunRecord, e
 // that wait are known once they are read.
 func (s *Service) DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInput) (*sfn.DescribeMapRunOutput, error) {
 	var c constraints
-	c.arn("mapRunArn", in.MapRunArn)
+	c.required("mapRunArn", in.MapRunArn, 1, maxLongArn)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -66,7 +75,15 @@ func (s *Service) DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInpu
 	return out, s.countChildren(ctx, run, out.ItemCounts, out.ExecutionCounts)
 }
 
+func addTo(sum **int64, n int64) {
+	if *sum == nil {
+		*sum = new(int64)
+	}
+	**sum += n
+}
+
 func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *types.MapRunItemCounts, executions *types.MapRunExecutionCounts) error {
+	pending, pendingItems := int64(0), int64(0)
 	for e, err := range s.store.Scan(ctx, bucketMapChildren, store.Prefix(run.key()+"/")) {
 		if err != nil {
 			return failure("reading the children of a Map run", err)
@@ -75,8 +92,13 @@ func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *t
 		if err != nil {
 			return err
 		}
-		n := int64(row.Items)
-		switch row.Status {
+		n, status := int64(row.Items), row.Status
+		if run.pendingRedrive(status, row.Stopped) {
+			status = types.ExecutionStatusPendingRedrive
+		}
+		switch status {
+		case types.ExecutionStatusPendingRedrive:
+			pendingItems, pending = pendingItems+n, pending+1
 		case types.ExecutionStatusSucceeded:
 			items.Succeeded, executions.Succeeded = items.Succeeded+n, executions.Succeeded+1
 		case types.ExecutionStatusFailed:
@@ -86,13 +108,21 @@ func (s *Service) countChildren(ctx context.Context, run *mapRunRecord, items *t
 		default:
 			items.Aborted, executions.Aborted = items.Aborted+n, executions.Aborted+1
 		}
+		if row.Final {
+			addTo(&items.FailuresNotRedrivable, n)
+			addTo(&executions.FailuresNotRedrivable, 1)
+		}
 		items.Total, executions.Total = items.Total+n, executions.Total+1
 	}
 	switch run.Status {
 	case types.MapRunStatusRunning:
 		s.mapRuns.with(run.ARN, func(l *liveRun) {
 			items.Running, executions.Running = int64(l.items), int64(l.children)
-			items.Total, executions.Total = items.Total+items.Running, executions.Total+executions.Running
+			items.Total, executions.Total = items.Total+items.Running-int64(l.againItems), executions.Total+executions.Running-int64(l.again)
+			if pending > 0 {
+				addTo(&items.PendingRedrive, max(pendingItems-int64(l.againItems), 0))
+				addTo(&executions.PendingRedrive, max(pending-int64(l.again), 0))
+			}
 			if waiting := int64(l.read) - items.Total; waiting > 0 {
 				items.Pending, items.Total = waiting, items.Total+waiting
 			}
@@ -150,7 +180,7 @@ func (s *Service) ListMapRuns(ctx context.Context, in *sfn.ListMapRunsInput) (*s
 // UpdateMapRun changes the limits of a Map run under way. It answers once that is durable.
 func (s *Service) UpdateMapRun(ctx context.Context, in *sfn.UpdateMapRunInput) (*sfn.UpdateMapRunOutput, error) {
 	var c constraints
-	c.arn("mapRunArn", in.MapRunArn)
+	c.required("mapRunArn", in.MapRunArn, 1, maxLongArn)
 	limits := &interp.MapRunLimits{ToleratedFailureCount: in.ToleratedFailureCount}
 	if in.MaxConcurrency != nil {
 		c.between("maxConcurrency", int(*in.MaxConcurrency), 0, math.MaxInt32)

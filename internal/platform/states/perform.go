@@ -3,6 +3,7 @@ package states
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -18,15 +19,7 @@ const maxResult = 256 << 10
 // taskFailure is how a task failed, as Retry and Catch see it.
 type taskFailure struct{ Error, Cause string }
 
-// awaitsAnswer is what an integration answers when it has done its part and the task's own answer comes from outside, by
-// engine.tell, however long that takes: nothing is under way meanwhile, and the execution may leave the memory. It is
-// journalled, so that the task is not performed again after a restart that comes later.
-var awaitsAnswer = &taskFailure{}
-
-// eventAwaiting is the entry of the journal for awaitsAnswer. It is the pump's alone: the interpreter never sees it.
-const eventAwaiting interp.EventKind = "awaiting"
-
-// integration performs a task and gives its output, a JSON text, or awaitsAnswer. It ends early when ctx ends; its answer is not wanted
+// integration performs a task and gives its output, a JSON text. It ends early when ctx ends; its answer is not wanted
 // then. It may run again after a restart: what it calls must bear that, as on AWS.
 type integration struct {
 	name    string // as messages about the size of its answer call it; "" means by the resource
@@ -39,6 +32,7 @@ type taskCall struct {
 	Execution string // ARN
 	Serial    string // of the execution
 	Command   int64
+	Exchange  func(*httpExchange) // told what an HTTP task has sent and received; may be nil
 }
 
 // builtin finds a service that a Task state can call beside those of the SDK, by what stands after
@@ -97,33 +91,25 @@ func (s *Service) integrationOf(resource string) (integration, bool) {
 func (sh *shard) invoke(x *execution, command int64, task *interp.InvokeTask) {
 	ctx, cancel := context.WithCancelCause(sh.e.work)
 	x.tasks[command] = cancel
-	id, submitted := x.id, x.pending.byID[command].submitted
-	call := &taskCall{InvokeTask: task, Execution: sh.e.s.executionArn(id), Serial: x.serial, Command: command}
-	tell := func(kind interp.EventKind, output json.RawMessage, failed *taskFailure) {
-		if ctx.Err() == nil { // else nobody waits for the answer
-			sh.inbox.put(message{kind: answered, id: id, answer: answer{of: x, command: command, kind: kind, output: output, failed: failed}})
-		}
-	}
+	id, s := x.id, sh.e.s
+	call := &taskCall{InvokeTask: task, Execution: s.executionArn(id), Serial: x.serial, Command: command}
 	go func() {
 		defer cancel(nil)
-		if task.Pattern == asl.PatternRequest {
-			output, failed := sh.e.s.performTask(ctx, call)
-			tell("", output, failed)
+		output, failed := s.performTask(ctx, call)
+		if ctx.Err() != nil { // nobody waits for the answer
+			if errors.Is(context.Cause(ctx), errWithdrawn) {
+				s.stopUnanswered(numbered(call.Serial, command), output)
+			}
 			return
 		}
-		if submitted == nil {
-			output, failed := sh.e.s.performTask(ctx, call)
+		a := answer{of: x, command: command, output: output, failed: failed}
+		if task.Pattern != asl.PatternRequest { // the outcome comes from outside
+			a.kind = interp.EventTaskSubmitted
 			if failed != nil {
-				tell(interp.EventSubmitFailed, nil, failed)
-				return
+				a.kind = interp.EventSubmitFailed
 			}
-			tell(interp.EventTaskSubmitted, output, nil)
-			submitted = output
 		}
-		if task.Pattern != asl.PatternToken { // there the outcome comes with the token
-			output, failed := sh.e.s.awaitJob(ctx, call, submitted)
-			tell("", output, failed)
-		}
+		sh.inbox.put(message{kind: answered, id: id, answer: a})
 	}()
 }
 
@@ -139,9 +125,6 @@ func (s *Service) performTask(ctx context.Context, task *taskCall) (output json.
 		return nil, &taskFailure{"States.Runtime", fmt.Sprintf("The resource %s is not served by this platform.", task.Resource)}
 	}
 	output, failed = i.perform(ctx, s, task)
-	if failed == awaitsAnswer {
-		return nil, failed
-	}
 	if failed != nil {
 		failed.Cause = strings.ToValidUTF8(failed.Cause, "\uFFFD")
 		return nil, failed
@@ -173,9 +156,6 @@ func asJSON(payload []byte) json.RawMessage {
 
 // event is the answer as the interpreter takes it.
 func (a answer) event() interp.Event {
-	if a.failed == awaitsAnswer {
-		return interp.Event{Kind: eventAwaiting, Command: a.command}
-	}
 	if a.failed != nil && a.kind == "" {
 		a.kind = interp.EventTaskFailed
 	}

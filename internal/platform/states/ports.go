@@ -22,7 +22,7 @@ type Meter interface {
 }
 
 // SDKCaller calls operations of the platform's other services for AWS SDK integrations. Parameters and answers are JSON
-// objects with members in PascalCase. Service is a name such as cloudwatch, action one such as getMetricData. The error
+// objects with members in PascalCase. Service is a module of the SDK such as cloudwatchlogs, action one such as getMetricData. The error
 // is the service's own, with ErrorCode and ErrorMessage. It is called from many goroutines.
 type SDKCaller interface {
 	Serves(service, action string) bool

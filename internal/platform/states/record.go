@@ -24,6 +24,7 @@ const (
 	bucketMapRuns     = "states.mapruns"     // serial of the execution/name → mapRunRecord
 	bucketMapRunNames = "states.mapruns.arn" // ARN → its key in bucketMapRuns
 	bucketMapChildren = "states.mapchildren" // the same/number → childRecord, once the child has ended
+	bucketJobs        = "states.jobs"        // serial of the execution that waits/command → jobRecord
 	bucketSecrets     = "states.secrets"     // "tokens" → what task tokens are made with
 	bucketActivities  = "states.activities"  // activity → activityRecord
 )

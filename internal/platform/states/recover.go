@@ -117,7 +117,7 @@ func (sh *shard) load(r *executionRecord, open []byte, touch func(*execution) *c
 		switch {
 		case p.StartTimer != nil:
 			sh.await(x, p.ID, p.StartTimer.Due)
-		case !p.awaiting:
+		case p.busy():
 			c.commands = append(c.commands, p.Command)
 		}
 	}

@@ -26,7 +26,7 @@ const historyIsFull = "Execution history event limit exceeded"
 // of the last redrive answers as that did.
 func (s *Service) RedriveExecution(ctx context.Context, in *sfn.RedriveExecutionInput) (*sfn.RedriveExecutionOutput, error) {
 	var c constraints
-	c.required("executionArn", in.ExecutionArn, 1, 256)
+	c.arn("executionArn", in.ExecutionArn)
 	c.text("clientToken", in.ClientToken, 1, 64)
 	if err := c.err(); err != nil {
 		return nil, err
@@ -65,6 +65,8 @@ func (s *Service) notRedrivable(result *executionResult) string {
 	switch {
 	case result == nil:
 		return "Execution is RUNNING and cannot be redriven"
+	case result.Status == types.ExecutionStatusPendingRedrive:
+		return "Execution is PENDING_REDRIVE and cannot be redriven"
 	case result.Status == types.ExecutionStatusSucceeded:
 		return "Execution is SUCCEEDED and cannot be redriven"
 	case s.now().Sub(result.Stopped) > redrivable:

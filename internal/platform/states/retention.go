@@ -27,7 +27,7 @@ const (
 
 // prune removes what is too old, until the engine closes.
 func (e *engine) prune() {
-	wait, after := pruneFirst, ""
+	wait, after, passes := pruneFirst, "", 0
 	for {
 		due := make(chan struct{})
 		disarm := e.s.clock.AfterFunc(wait, func() { close(due) })
@@ -42,8 +42,14 @@ func (e *engine) prune() {
 			e.s.log.Error("old executions cannot be removed; the next attempt is in an hour", "error", err)
 			after = ""
 		}
-		if wait = prunePause; after == "" {
-			wait = pruneEvery
+		if wait = prunePause; after != "" {
+			continue
+		}
+		wait = pruneEvery
+		if passes++; passes%sweepEvery == 0 {
+			if err := e.s.sweepDefinitions(e.work); err != nil && e.work.Err() == nil && !errors.Is(err, store.ErrClosed) {
+				e.s.log.Error("definitions that nothing needs any more cannot be removed", "error", err)
+			}
 		}
 	}
 }

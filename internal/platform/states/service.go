@@ -50,6 +50,7 @@ type Service struct {
 	definitions definitions
 	activities  activities
 	ends        watchers
+	jobs        jobs
 	mapRuns     mapRuns
 	metrics     metrics
 	engine      *engine

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tealdeploy/teal/internal/asl/interp"
 	"github.com/tealdeploy/teal/internal/store"
 )
 
@@ -99,8 +100,11 @@ func (sh *shard) round(messages []message) {
 		case start:
 			sh.begin(m, now, touch)
 		case answered:
-			if x := sh.open[m.id]; x != nil && x == m.answer.of {
-				sh.apply(touch(x), m.answer.event(), now)
+			if x := sh.open[m.id]; x != nil && x == m.answer.of && sh.apply(touch(x), m.answer.event(), now) {
+				continue
+			}
+			if a := m.answer; a.kind == interp.EventTaskSubmitted { // it was withdrawn while the answer was on its way
+				go sh.e.s.stopUnanswered(numbered(a.of.serial, a.command), a.output)
 			}
 		case stop:
 			sh.halt(m, now, touch)

@@ -205,6 +205,10 @@ func (p *pendingCommand) UnmarshalJSON(data []byte) error {
 type pendingCommands struct {
 	byID map[int64]*pendingCommand
 	busy int // those among them for which something in memory works
+
+	// What the newest event did to them: answered is the one that it has answered for good, nil for none.
+	answered  *pendingCommand
+	withdrawn []*pendingCommand
 }
 
 func (c *pendingCommand) busy() bool { return c.StartTimer == nil && !c.awaiting }
@@ -235,10 +239,12 @@ func (p *pendingCommands) awaits(c *pendingCommand) {
 // after follows a step: what is open is what the interpreter holds open. An outcome that comes before the request of its
 // task has been answered leaves the command open, and the request under way.
 func (p *pendingCommands) after(ev interp.Event, commands []interp.Command, s *interp.State) {
+	p.answered, p.withdrawn = nil, nil
 	if c := p.byID[ev.Command]; c != nil {
 		_, open := s.Open[ev.Command]
 		switch {
 		case !open:
+			p.answered = c
 			p.remove(ev.Command)
 		case ev.Kind == interp.EventActivityStarted:
 			p.awaits(c)
@@ -246,17 +252,21 @@ func (p *pendingCommands) after(ev interp.Event, commands []interp.Command, s *i
 			p.awaits(c)
 		case ev.Kind == interp.EventTaskSubmitted:
 			c.submitted = ev.Output
+			p.awaits(c)
 		}
 	}
 	for _, c := range commands {
 		if c.Cancel != nil {
+			if was := p.byID[c.Cancel.Command]; was != nil {
+				p.withdrawn = append(p.withdrawn, was)
+			}
 			p.remove(c.Cancel.Command)
 		} else if _, open := s.Open[c.ID]; open {
 			p.add(&pendingCommand{Command: c})
 		}
 	}
 	if s.Status != interp.StatusRunning {
-		*p = newPending()
+		p.byID, p.busy = map[int64]*pendingCommand{}, 0
 	} else if len(p.byID) > len(s.Open) { // what ends without an answer, such as a Map run
 		for id := range p.byID {
 			if _, open := s.Open[id]; !open {

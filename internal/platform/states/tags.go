@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -132,9 +133,23 @@ func checkTags(c *constraints, tags []types.Tag) {
 	}
 }
 
+// checkTagKeys refuses the keys that are AWS's own.
+// https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html
+func checkTagKeys(tags []types.Tag) error {
+	for _, t := range tags {
+		if strings.HasPrefix(strings.ToLower(*t.Key), "aws:") {
+			return invalid("Tag keys that start with aws: are reserved; the key %s is one of them", *t.Key)
+		}
+	}
+	return nil
+}
+
 func mergeTags(have map[string]string, tags []types.Tag) (map[string]string, error) {
 	if have == nil && len(tags) > 0 {
 		have = map[string]string{}
+	}
+	if err := checkTagKeys(tags); err != nil {
+		return nil, err
 	}
 	for _, t := range tags {
 		have[*t.Key] = *t.Value

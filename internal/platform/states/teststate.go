@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/google/uuid"
@@ -44,11 +45,20 @@ func (s *Service) TestState(ctx context.Context, in *sfn.TestStateInput) (*sfn.T
 func checkTest(in *sfn.TestStateInput) error {
 	var c constraints
 	c.required("definition", in.Definition, 1, maxDefinition)
-	c.text("roleArn", in.RoleArn, 1, 256)
+	c.text("roleArn", in.RoleArn, 1, maxArn)
 	c.text("input", in.Input, 0, maxPayload)
 	c.text("stateName", in.StateName, 1, maxName)
 	c.enum("inspectionLevel", string(in.InspectionLevel), "INFO", "DEBUG", "TRACE")
+	c.text("variables", in.Variables, 0, maxPayload)
+	c.text("context", in.Context, 0, maxPayload)
+	if t := in.StateConfiguration; t != nil {
+		c.between("stateConfiguration.retrierRetryCount", int(aws.ToInt32(t.RetrierRetryCount)), 0, math.MaxInt32)
+		c.text("stateConfiguration.errorCausedByState", t.ErrorCausedByState, 1, maxName)
+		c.between("stateConfiguration.mapIterationFailureCount", int(aws.ToInt32(t.MapIterationFailureCount)), 0, math.MaxInt32)
+		c.text("stateConfiguration.mapItemReaderData", t.MapItemReaderData, 0, maxPayload)
+	}
 	if in.Mock != nil {
+		c.text("mock.result", in.Mock.Result, 0, maxPayload)
 		c.enum("mock.fieldValidationMode", string(in.Mock.FieldValidationMode), "STRICT", "PRESENT", "NONE")
 	}
 	if err := c.err(); err != nil {
@@ -57,8 +67,8 @@ func checkTest(in *sfn.TestStateInput) error {
 	if in.Mock != nil && in.Mock.Result != nil && in.Mock.ErrorOutput != nil {
 		return invalid("A test mock should have only one of the following fields: [result, errorOutput].")
 	}
-	if in.Input != nil && !json.Valid([]byte(*in.Input)) {
-		return &types.InvalidExecutionInput{Message: sentence("Invalid State Machine Execution Input: '%s'", *in.Input)}
+	if in.Input != nil {
+		return checkInput(*in.Input)
 	}
 	return nil
 }
@@ -122,6 +132,8 @@ func (s *Service) checkTested(in *sfn.TestStateInput, state *asl.State) error {
 	switch {
 	case in.Mock == nil && (state.Type == asl.TypeMap || state.Type == asl.TypeParallel):
 		return &types.InvalidDefinition{Message: sentence("TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]")}
+	case in.Mock == nil && state.Type == asl.TypeTask && (state.Task.Kind == asl.TaskActivity || state.Task.Pattern != asl.PatternRequest):
+		return &types.InvalidDefinition{Message: sentence("TestState API does not support activities and the integration patterns .sync and .waitForTaskToken without a mock")}
 	case in.Mock == nil && state.Type == asl.TypeTask && in.RoleArn == nil:
 		return invalid("RoleArn must be specified when testing a Task state")
 	case in.Mock == nil && state.Type == asl.TypeTask && state.Task.Kind == asl.TaskService && !s.calls(state.Task.Resource):
@@ -161,18 +173,21 @@ func (s *Service) runTest(ctx context.Context, in *sfn.TestStateInput, m *asl.St
 		}
 	}
 	if c := in.StateConfiguration; c != nil {
-		t.CausedBy, t.Items = text(c.ErrorCausedByState), json.RawMessage(text(c.MapItemReaderData))
-		if c.RetrierRetryCount != nil {
-			t.Retries = int64(*c.RetrierRetryCount)
+		t.CausedBy = text(c.ErrorCausedByState)
+		if c.MapItemReaderData != nil {
+			t.Items = func(resource string, config json.RawMessage) (json.RawMessage, error) {
+				return itemsIn(*c.MapItemReaderData, resource, config)
+			}
 		}
-		if c.MapIterationFailureCount != nil {
-			t.MapFailures = int64(*c.MapIterationFailureCount)
-		}
+		t.Retries, t.MapFailures = int64(aws.ToInt32(c.RetrierRetryCount)), int64(aws.ToInt32(c.MapIterationFailureCount))
 	}
+	var request *types.InspectionDataRequest
+	var response *types.InspectionDataResponse
+	exchanged := func(e *httpExchange) { request, response = e.shown() }
 	r, err := interp.TestState(m, t, func(task *interp.InvokeTask) interp.Event {
 		ctx, cancel := context.WithTimeout(ctx, expressLimit)
 		defer cancel()
-		output, failed := s.performTask(ctx, &taskCall{InvokeTask: task, Execution: t.Options.ExecutionARN, Serial: name})
+		output, failed := s.performTask(ctx, &taskCall{InvokeTask: task, Execution: t.Options.ExecutionARN, Serial: name, Exchange: exchanged})
 		return answer{output: output, failed: failed}.event()
 	})
 	var refused *interp.TestError
@@ -188,6 +203,9 @@ func (s *Service) runTest(ctx context.Context, in *sfn.TestStateInput, m *asl.St
 	if in.InspectionLevel == types.InspectionLevelDebug || in.InspectionLevel == types.InspectionLevelTrace {
 		out.InspectionData = inspection(&r.Inspection)
 	}
+	if in.InspectionLevel == types.InspectionLevelTrace {
+		out.InspectionData.Request, out.InspectionData.Response = request, response
+	}
 	return out, nil
 }
 
@@ -196,7 +214,8 @@ func inspection(i *interp.Inspection) *types.InspectionData {
 	d := &types.InspectionData{
 		Input: given(i.Input), Result: given(i.Result), Variables: given(i.Variables),
 		AfterArguments: stage(asl.AfterArguments), AfterInputPath: stage(asl.AfterInputPath), AfterParameters: stage(asl.AfterParameters),
-		AfterItemsPath: stage(asl.AfterItemsPath), AfterResultSelector: stage(asl.AfterResultSelector), AfterResultPath: stage(asl.AfterResultPath),
+		AfterItemsPath: stage(asl.AfterItemsPath), AfterItemsPointer: stage(asl.AfterItemsPointer),
+		AfterItemSelector: stage(asl.AfterItemSelector), AfterItemBatcher: stage(asl.AfterItemBatcher), AfterResultSelector: stage(asl.AfterResultSelector), AfterResultPath: stage(asl.AfterResultPath),
 		MaxConcurrency: narrow(i.MaxConcurrency), ToleratedFailureCount: narrow(i.ToleratedFailureCount),
 	}
 	if p := i.ToleratedFailurePercentage; p != nil {
