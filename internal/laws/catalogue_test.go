@@ -11,6 +11,7 @@ import (
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
+	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
@@ -36,6 +37,7 @@ func services() []struct {
 		{"Lambda", new(lambda.Service).API()},
 		{"Step Functions", new(states.Service).API()},
 		{"API Gateway (HTTP APIs)", new(apigateway.Service).API()},
+		{"CodeDeploy", new(codedeploy.Service).API()},
 		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
 		{"STS", new(sts.Service).API()},

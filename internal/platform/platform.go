@@ -13,6 +13,7 @@ import (
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
+	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
@@ -126,9 +127,18 @@ func New(cfg Config) (p *Platform, err error) {
 	}); err != nil {
 		return p, err
 	}
+	deployments, err := codedeploy.New(codedeploy.Config{
+		Store: p.store, Functions: p.lambda, Objects: objects, Clock: cfg.Clock,
+		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, deployments.Close)
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API())
+		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API(),
+		deployments.API())
 	return p, err
 }
 
