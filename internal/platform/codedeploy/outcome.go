@@ -104,7 +104,7 @@ func (r *deploymentRecord) goesBack(c cause) bool {
 func takeBack(r *deploymentRecord, number int64, now time.Time) (back *deploymentRecord, why string, err error) {
 	a := r.State.Aliases[0]
 	switch {
-	case a.Blue == "":
+	case a.Blue != r.Spec.Current:
 		return nil, "There is nothing to roll back: the deployment changed nothing", nil
 	case a.Foreign || a.Gone:
 		return nil, "The deployment cannot be rolled back: the alias was changed by someone else", nil
