@@ -167,8 +167,8 @@ func (s *Service) contentOf(ctx context.Context, r *types.RevisionLocation) (con
 	switch {
 	case r.AppSpecContent != nil:
 		return aws.ToString(r.AppSpecContent.Content), nil, nil
-	case r.String_ != nil:
-		return aws.ToString(r.String_.Content), nil, nil
+	case rawString(r) != nil:
+		return aws.ToString(rawString(r).Content), nil, nil
 	case s.objects == nil:
 		return "", nil, &types.InvalidRevisionException{Message: text("There are no revisions in S3 here: give the content")}
 	}

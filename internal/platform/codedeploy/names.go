@@ -50,8 +50,6 @@ func (s *Service) groupARN(application, name string) string {
 	return s.arnPrefix + "deploymentgroup:" + application + "/" + name
 }
 
-func (s *Service) configARN(name string) string { return s.arnPrefix + "deploymentconfig:" + name }
-
 // page gives the part of a list that a token asks for, and the token of the next part. A token is a position: what is
 // made or deleted meanwhile can shift the rest.
 func page[T any](items []T, token *string, size int) (part []T, next *string, err error) {

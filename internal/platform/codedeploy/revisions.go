@@ -24,7 +24,7 @@ func checkRevision(r *types.RevisionLocation) error {
 		return &types.InvalidRevisionException{Message: text(format, args...)}
 	}
 	kinds := 0
-	for _, given := range []bool{r.AppSpecContent != nil, r.String_ != nil, r.S3Location != nil, r.GitHubLocation != nil} {
+	for _, given := range []bool{r.AppSpecContent != nil, rawString(r) != nil, r.S3Location != nil, r.GitHubLocation != nil} {
 		if given {
 			kinds++
 		}
@@ -35,8 +35,8 @@ func checkRevision(r *types.RevisionLocation) error {
 		return wrong("A revision has exactly one location, that of its revisionType")
 	case r.RevisionType == types.RevisionLocationTypeAppSpecContent && r.AppSpecContent != nil:
 		content, sum = r.AppSpecContent.Content, r.AppSpecContent.Sha256
-	case r.RevisionType == types.RevisionLocationTypeString && r.String_ != nil:
-		content, sum = r.String_.Content, r.String_.Sha256
+	case r.RevisionType == types.RevisionLocationTypeString && rawString(r) != nil:
+		content, sum = rawString(r).Content, rawString(r).Sha256
 	case r.RevisionType == types.RevisionLocationTypeS3 && r.S3Location != nil:
 		at := r.S3Location
 		switch {
@@ -60,16 +60,21 @@ func checkRevision(r *types.RevisionLocation) error {
 	return nil
 }
 
+// rawString is the content of a revision of type String. It is deprecated, and clients still send it.
+func rawString(r *types.RevisionLocation) *types.RawString {
+	return r.String_ //nolint:staticcheck // AWS takes it
+}
+
 // revisionKey is the key of a revision in the store: the same for the same location.
 func revisionKey(applicationID string, r *types.RevisionLocation) (string, error) {
-	c := *r
-	if r.AppSpecContent != nil {
-		c.AppSpecContent = &types.AppSpecContent{Content: r.AppSpecContent.Content}
+	content := ""
+	switch {
+	case r.AppSpecContent != nil:
+		content = aws.ToString(r.AppSpecContent.Content)
+	case rawString(r) != nil:
+		content = aws.ToString(rawString(r).Content)
 	}
-	if r.String_ != nil {
-		c.String_ = &types.RawString{Content: r.String_.Content}
-	}
-	raw, err := json.Marshal(c)
+	raw, err := json.Marshal([]any{r.RevisionType, content, r.S3Location})
 	return applicationID + "/" + digest(string(raw)), err
 }
 
