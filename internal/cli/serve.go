@@ -22,13 +22,13 @@ import (
 const defaultListen = "127.0.0.1:4566"
 
 func (a *app) serveCommand() *cobra.Command {
-	var listen, data, account string
+	var listen, data, account, dns string
 	var check, verbose bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the embedded AWS-compatible platform",
 		Long: `Run the embedded AWS-compatible platform: Lambda with real processes, Step Functions, HTTP APIs, S3,
-CloudWatch metrics, STS.
+CodeDeploy, Route 53, CloudWatch metrics, STS.
 
 It answers as soon as it has printed that it is ready, and stops cleanly on SIGTERM or Ctrl-C. Everything that it has
 acknowledged is in the data folder and survives kill -9; what was running goes on at the next start.
@@ -39,16 +39,19 @@ AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; off loopback this is required.`,
   teal serve --listen 127.0.0.1:0 --data /tmp/teal
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws lambda list-functions`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := startServer(serverConfig{listen: listen, data: data, account: account, region: a.region, check: check, log: a.logger(verbose)})
+			s, err := startServer(serverConfig{listen: listen, data: data, dns: dns, account: account, region: a.region, check: check, log: a.logger(verbose)})
 			if err != nil {
 				return err
 			}
 			if a.json() {
-				if err := a.printJSON(map[string]any{"status": "ready", "endpoint": s.URL(), "data": data}); err != nil {
+				if err := a.printJSON(s.ready(data)); err != nil {
 					return errors.Join(err, s.Close())
 				}
 			} else {
 				fmt.Fprintf(a.Out, "teal is ready at %s (data in %s)\n", s.URL(), data)
+				if at := s.platform.DNS(); at != "" {
+					fmt.Fprintf(a.Out, "hosted zones are answered for at %s\n", at)
+				}
 			}
 			select {
 			case <-c.Context().Done():
@@ -62,6 +65,7 @@ AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; off loopback this is required.`,
 	c.Flags().StringVar(&listen, "listen", defaultListen, "address to listen on; port 0 takes a free one")
 	c.Flags().StringVar(&data, "data", defaultData(), "folder in which everything is kept")
 	c.Flags().StringVar(&account, "account", "000000000000", "the AWS account that the platform plays, twelve digits")
+	c.Flags().StringVar(&dns, "dns", "", "loopback address at which the DNS of hosted zones is answered, such as 127.0.0.1:5300; none by default")
 	c.Flags().BoolVar(&check, "check-credentials", false, "accept only the credentials in this command's own environment")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every service's doings to standard error")
 	return c
@@ -96,6 +100,7 @@ type server struct {
 
 type serverConfig struct {
 	listen, data, account, region string
+	dns                           string // "" for none
 	check                         bool
 	log                           *slog.Logger
 }
@@ -108,6 +113,11 @@ func startServer(cfg serverConfig) (*server, error) {
 	}
 	if len(cfg.account) != 12 || !digits(cfg.account) {
 		return nil, usage("--account %q is no AWS account; it has twelve digits", cfg.account)
+	}
+	if cfg.dns != "" {
+		if dnsHost, _, err := net.SplitHostPort(cfg.dns); err != nil || !loopback(dnsHost) {
+			return nil, usage("--dns %q is no address on loopback; write it as 127.0.0.1:5300", cfg.dns)
+		}
 	}
 	var credentials *platform.Credentials
 	if cfg.check {
@@ -125,7 +135,7 @@ func startServer(cfg serverConfig) (*server, error) {
 		}
 		return nil, fmt.Errorf("listen on %s: %w", cfg.listen, err)
 	}
-	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials})
+	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials, DNS: cfg.dns})
 	if err != nil {
 		l.Close()
 		return nil, err
@@ -137,6 +147,15 @@ func startServer(cfg serverConfig) (*server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// ready is what a program that starts the platform is told.
+func (s *server) ready(data string) map[string]any {
+	out := map[string]any{"status": "ready", "endpoint": s.URL(), "data": data}
+	if at := s.platform.DNS(); at != "" {
+		out["dns"] = at
+	}
+	return out
 }
 
 // URL is the endpoint's address for clients.

@@ -13,6 +13,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -38,6 +39,7 @@ func services() []struct {
 		{"Step Functions", new(states.Service).API()},
 		{"API Gateway (HTTP APIs)", new(apigateway.Service).API()},
 		{"CodeDeploy", new(codedeploy.Service).API()},
+		{"Route 53", new(route53.Service).API()},
 		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
 		{"STS", new(sts.Service).API()},

@@ -16,6 +16,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -32,6 +33,7 @@ type Config struct {
 	Region  string       // us-east-1 when empty
 	Clock   clock.Clock  // clock.System when nil
 	Logger  *slog.Logger // discards when nil
+	DNS     string       // host:port at which hosted zones are answered for; nowhere when empty
 	// Credentials, when set, are the only ones that the endpoint accepts; nil accepts any.
 	Credentials *Credentials
 }
@@ -47,7 +49,8 @@ type Platform struct {
 	states  *states.Service
 	gateway *apigateway.Service
 	api     http.Handler
-	closers []func() error // in the order in which they were opened
+	dns     *route53.Responder // nil for none
+	closers []func() error     // in the order in which they were opened
 }
 
 // New opens the data folder and starts every service; what was under way when the platform last ended goes on. On an error
@@ -136,10 +139,20 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, deployments.Close)
+	zones, err := route53.New(route53.Config{Store: p.store, Clock: cfg.Clock})
+	if err != nil {
+		return p, err
+	}
+	if cfg.DNS != "" {
+		if p.dns, err = zones.Respond(cfg.DNS); err != nil {
+			return p, err
+		}
+		p.closers = append(p.closers, p.dns.Close)
+	}
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
 		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API(),
-		deployments.API())
+		deployments.API(), zones.API())
 	return p, err
 }
 
@@ -161,6 +174,14 @@ func (p *Platform) Hot(r *http.Request) bool {
 	path := r.URL.Path
 	return r.Method == http.MethodPost && strings.HasPrefix(path, "/2015-03-31/functions/") && strings.HasSuffix(path, "/invocations") ||
 		p.gateway.Match(r)
+}
+
+// DNS is the address at which hosted zones are answered for; "" for none.
+func (p *Platform) DNS() string {
+	if p.dns == nil {
+		return ""
+	}
+	return p.dns.Addr()
 }
 
 // Close ends the services in the reverse order of their start: work under way is left to the next start, no process
