@@ -13,6 +13,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
@@ -42,6 +43,7 @@ func services() []struct {
 		{"Route 53", new(route53.Service).API()},
 		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
+		{"CloudWatch Logs", new(logs.Service).API()},
 		{"STS", new(sts.Service).API()},
 	}
 }
