@@ -65,3 +65,42 @@ for _ in range(40):
     seen[colours[d["stateMachineVersionArn"]]] += 1
 assert len(seen) == 2, seen
 print("boto3:", dict(seen), "executions by colour")
+
+# CodeDeploy: a deployment with a hook that tells its result itself, and one that is taken back.
+HOOK = """
+import json, os, urllib.request
+def handler(event, context):
+    body = {"deploymentId": event["DeploymentId"], "lifecycleEventHookExecutionId": event["LifecycleEventHookExecutionId"], "status": os.environ["RESULT"]}
+    urllib.request.urlopen(urllib.request.Request(os.environ["AWS_ENDPOINT_URL"], json.dumps(body).encode(), {
+        "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "CodeDeploy_20141006.PutLifecycleEventHookExecutionStatus",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/codedeploy/aws4_request, SignedHeaders=host, Signature=0"}))
+"""
+cd = boto3.client("codedeploy")
+for result in ("Succeeded", "Failed"):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, "w") as z:
+        z.writestr("index.py", HOOK)
+    fn.create_function(FunctionName=f"{name}-{result}", Runtime="python3.12", Handler="index.handler", Role=role, Timeout=20,
+                       Code={"ZipFile": b.getvalue()}, Environment={"Variables": {"RESULT": result}})
+cd.create_application(applicationName=name, computePlatform="Lambda")
+cd.create_deployment_group(applicationName=name, deploymentGroupName="live", serviceRoleArn=role,
+                           deploymentStyle={"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
+                           deploymentConfigName="CodeDeployDefault.LambdaAllAtOnce",
+                           autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]})
+for current, target, result in ((two, one, "Succeeded"), (one, two, "Failed")):
+    content = json.dumps({"version": 0.0, "Hooks": [{"AfterAllowTraffic": f"{name}-{result}"}], "Resources": [{"f": {
+        "Type": "AWS::Lambda::Function", "Properties": {"Name": name, "Alias": "live", "CurrentVersion": current, "TargetVersion": target}}}]})
+    made = cd.create_deployment(applicationName=name, deploymentGroupName="live",
+                                revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": content}})["deploymentId"]
+    info = cd.get_deployment(deploymentId=made)["deploymentInfo"]
+    while info["status"] in ("Created", "InProgress"):
+        time.sleep(0.05)
+        info = cd.get_deployment(deploymentId=made)["deploymentInfo"]
+    assert info["status"] == result, info
+    if result == "Failed":
+        assert info["errorInformation"]["code"] == "HOOK_EXECUTION_FAILURE", info
+        cd.get_waiter("deployment_successful").wait(deploymentId=info["rollbackInfo"]["rollbackDeploymentId"], WaiterConfig={"Delay": 1})
+    lambda_target = cd.get_deployment_target(deploymentId=made, targetId=name)["deploymentTarget"]["lambdaTarget"]
+    assert lambda_target["lifecycleEvents"][2]["status"] == result, lambda_target
+    assert fn.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == one
+print("boto3: a deployment and a rollback by CodeDeploy")

@@ -319,5 +319,9 @@ func (q *request) failXML(we wireError) {
 		q.write(we.status, "", nil)
 		return
 	}
+	if q.svc != nil && q.svc.WrappedErrors {
+		q.write(we.status, "application/xml", appendErrorXML([]byte(xmlHead), q, we))
+		return
+	}
 	q.write(we.status, "application/xml", appendBareErrorXML(nil, q, we))
 }

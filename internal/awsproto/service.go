@@ -84,6 +84,8 @@ type Service struct {
 	// first segment of the path that it stands for ("" for none). signed tells that the request's credential names the
 	// service already. nil means that the service has no hosts of its own.
 	VirtualHost func(host string, signed bool) (label string, ok bool)
+	// WrappedErrors puts the errors of a REST-XML service into an ErrorResponse, as all services but S3 do.
+	WrappedErrors bool
 	// MaxBody is the largest request body in bytes, streams of REST-XML left out; 0 means [Config.MaxBody].
 	MaxBody    int64
 	Operations []Operation

@@ -23,14 +23,14 @@ import (
 const defaultListen = "127.0.0.1:4566"
 
 func (a *app) serveCommand() *cobra.Command {
-	var listen, data, account string
+	var listen, data, account, dns string
 	var check, verbose bool
 	var rate float64
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the embedded AWS-compatible platform",
 		Long: `Run the embedded AWS-compatible platform: Lambda with real processes, Step Functions, HTTP APIs, S3,
-CloudWatch metrics and alarms, STS.
+CodeDeploy, Route 53, CloudWatch, STS.
 
 It answers as soon as it has printed that it is ready, and stops cleanly on SIGTERM or Ctrl-C. Everything that it has
 acknowledged is in the data folder and survives kill -9; what was running goes on at the next start.
@@ -46,7 +46,7 @@ deploy goes by the platform's time.`,
   teal serve --clock-rate 60
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws lambda list-functions`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := startServer(serverConfig{listen: listen, data: data, account: account, region: a.region, check: check, rate: rate, log: a.logger(verbose)})
+			s, err := startServer(serverConfig{listen: listen, data: data, dns: dns, account: account, region: a.region, check: check, rate: rate, log: a.logger(verbose)})
 			if err != nil {
 				return err
 			}
@@ -65,6 +65,7 @@ deploy goes by the platform's time.`,
 	c.Flags().StringVar(&listen, "listen", defaultListen, "address to listen on; port 0 takes a free one")
 	c.Flags().StringVar(&data, "data", defaultData(), "folder in which everything is kept")
 	c.Flags().StringVar(&account, "account", "000000000000", "the AWS account that the platform plays, twelve digits")
+	c.Flags().StringVar(&dns, "dns", "", "loopback address at which the DNS of hosted zones is answered, such as 127.0.0.1:5300; none by default")
 	c.Flags().BoolVar(&check, "check-credentials", false, "accept only the credentials in this command's own environment")
 	c.Flags().Float64Var(&rate, "clock-rate", 1, "how many times as fast as the machine's the platform's time runs")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every service's doings to standard error")
@@ -79,11 +80,17 @@ func (a *app) ready(s *server, data string) error {
 		if !machines {
 			line["clockRate"], line["clock"] = rate, now.UTC().Format(time.RFC3339)
 		}
+		if at := s.platform.DNS(); at != "" {
+			line["dns"] = at
+		}
 		return a.printJSON(line)
 	}
 	fmt.Fprintf(a.Out, "teal is ready at %s (data in %s)\n", s.URL(), data)
 	if !machines {
 		fmt.Fprintf(a.Out, "%s\n", rehearsal(rate, now))
+	}
+	if at := s.platform.DNS(); at != "" {
+		fmt.Fprintf(a.Out, "hosted zones are answered for at %s\n", at)
 	}
 	return nil
 }
@@ -117,6 +124,7 @@ type server struct {
 
 type serverConfig struct {
 	listen, data, account, region string
+	dns                           string // "" for none
 	check                         bool
 	rate                          float64 // of platform time; 0 means 1
 	log                           *slog.Logger
@@ -137,6 +145,11 @@ func startServer(cfg serverConfig) (*server, error) {
 	if cfg.rate != 0 && cfg.rate != 1 {
 		cfg.log = cfg.log.With("clockRate", cfg.rate)
 	}
+	if cfg.dns != "" {
+		if dnsHost, _, err := net.SplitHostPort(cfg.dns); err != nil || !loopback(dnsHost) {
+			return nil, usage("--dns %q is no address on loopback; write it as 127.0.0.1:5300", cfg.dns)
+		}
+	}
 	var credentials *platform.Credentials
 	if cfg.check {
 		credentials = &platform.Credentials{AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY")}
@@ -153,7 +166,7 @@ func startServer(cfg serverConfig) (*server, error) {
 		}
 		return nil, fmt.Errorf("listen on %s: %w", cfg.listen, err)
 	}
-	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials, ClockRate: cfg.rate})
+	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials, ClockRate: cfg.rate, DNS: cfg.dns})
 	if err != nil {
 		l.Close()
 		return nil, err

@@ -11,8 +11,10 @@ import (
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
+	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
 	"github.com/tealdeploy/teal/internal/platform/logs"
+	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -37,6 +39,8 @@ func services() []struct {
 		{"Lambda", new(lambda.Service).API()},
 		{"Step Functions", new(states.Service).API()},
 		{"API Gateway (HTTP APIs)", new(apigateway.Service).API()},
+		{"CodeDeploy", new(codedeploy.Service).API()},
+		{"Route 53", new(route53.Service).API()},
 		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
 		{"CloudWatch Logs", new(logs.Service).API()},

@@ -17,8 +17,10 @@ import (
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
+	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
 	"github.com/tealdeploy/teal/internal/platform/logs"
+	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -38,6 +40,7 @@ type Config struct {
 	// of functions and connections, and the times of signatures, are the machine's.
 	ClockRate float64
 	Logger    *slog.Logger // discards when nil
+	DNS       string       // host:port at which hosted zones are answered for; nowhere when empty
 	// Credentials, when set, are the only ones that the endpoint accepts; nil accepts any.
 	Credentials *Credentials
 }
@@ -53,7 +56,8 @@ type Platform struct {
 	states  *states.Service
 	gateway *apigateway.Service
 	metrics *cloudwatch.Service
-	time    *timekeeper // nil while platform time is the machine's
+	dns     *route53.Responder // nil for none
+	time    *timekeeper        // nil while platform time is the machine's
 
 	credentials *Credentials // nil takes any
 	api         http.Handler
@@ -145,8 +149,27 @@ func New(cfg Config) (p *Platform, err error) {
 	}); err != nil {
 		return p, err
 	}
+	deployments, err := codedeploy.New(codedeploy.Config{
+		Store: p.store, Functions: p.lambda, Objects: objects, Alarms: metrics, Clock: cfg.Clock,
+		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, deployments.Close)
+	zones, err := route53.New(route53.Config{Store: p.store, Clock: cfg.Clock})
+	if err != nil {
+		return p, err
+	}
+	if cfg.DNS != "" {
+		if p.dns, err = zones.Respond(cfg.DNS); err != nil {
+			return p, err
+		}
+		p.closers = append(p.closers, p.dns.Close)
+	}
 	apis := []*awsproto.Service{ // what tasks of workflows can call, too
 		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
+		deployments.API(), zones.API(),
 	}
 	called := map[string]*awsproto.Service{}
 	for _, api := range apis {
@@ -226,6 +249,14 @@ func (p *Platform) Time() (now time.Time, rate float64, machines bool) {
 		return time.Now(), 1, true
 	}
 	return p.time.Now(), p.time.rate, false
+}
+
+// DNS is the address at which hosted zones are answered for; "" for none.
+func (p *Platform) DNS() string {
+	if p.dns == nil {
+		return ""
+	}
+	return p.dns.Addr()
 }
 
 // Close ends the services in the reverse order of their start: work under way is left to the next start, no process
