@@ -226,9 +226,13 @@ func (p *Pool) finish(r *request, o outcome) Result {
 	default:
 		rep.errorType = ""
 	}
-	if e.process != nil && (p.cfg.Logs != nil || r.in.TailLog) {
+	if e.process != nil && (p.courier != nil || r.in.TailLog) {
 		if o.dead {
-			rep.memory = e.process.Exit().MaxMemory
+			x := e.process.Exit()
+			if rep.memory = x.MaxMemory; x.OutOfMemory { // all that it was given
+				rep.memory = int64(r.f.memory()) << 20
+				rep.errorType = "Runtime.OutOfMemory"
+			}
 		}
 		rep.memory = max(rep.memory, e.process.MaxMemory())
 	}

@@ -63,7 +63,7 @@ func checkContext(t *testing.T, p *Pool, f *Function) {
 		err = json.Unmarshal(r.Payload, &got)
 	}
 	if err != nil || got.ID != in.RequestID || got.ARN != "arn:invoked" || got.Name != "fun" || got.Version != "7" || got.Memory != "256" ||
-		got.Stream == "" || got.Group != "/aws/lambda/fun" || got.Trace != "Root=1-2-3" || got.CWD != f.CodeDir || got.Custom["k"] != "v" ||
+		got.Stream == "" || got.Group != "/aws/lambda/fun" || got.Trace != "Root=1-2-3" || got.CWD != p.taskRoot(f) || got.Custom["k"] != "v" ||
 		got.Left < 20_000 || got.Left > 30_000 || got.Exec != "AWS_Lambda_"+f.Runtime {
 		t.Errorf("context: %s %v", r.Payload, err)
 	}
@@ -174,9 +174,9 @@ func TestShell(t *testing.T) {
 	f.CodeDir = open(t)
 	script := `#!/bin/sh
 while true; do
-  curl -sS -D "$TMPDIR/head" -o "$TMPDIR/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next" || exit 1
-  id=$(tr -d '\r' < "$TMPDIR/head" | sed -n 's/^Lambda-Runtime-Aws-Request-Id: //p')
-  curl -sS -o /dev/null -X POST --data-binary "@$TMPDIR/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response" || exit 1
+  curl -sS -D "/tmp/head" -o "/tmp/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next" || exit 1
+  id=$(tr -d '\r' < "/tmp/head" | sed -n 's/^Lambda-Runtime-Aws-Request-Id: //p')
+  curl -sS -o /dev/null -X POST --data-binary "@/tmp/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response" || exit 1
 done
 `
 	if err := os.WriteFile(filepath.Join(f.CodeDir, "bootstrap"), []byte(script), 0o755); err != nil {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -74,20 +76,11 @@ func handle(ctx context.Context, e event) (any, error) {
 		}
 		time.Sleep(d)
 		return "slept", nil
-	case "meet": // ends when the directory holds as many files as told: all of them at the same time
-		dir, n, _ := strings.Cut(e.Arg, "|")
-		want, _ := strconv.Atoi(n)
-		f, err := os.CreateTemp(dir, "m")
-		if err != nil {
+	case "meet": // ends when the gate at the address is opened
+		if err := pass(e.Arg); err != nil {
 			return nil, err
 		}
-		f.Close()
-		for {
-			if l, _ := os.ReadDir(dir); len(l) >= want {
-				return "met", nil
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		return "met", nil
 	case "child": // leaves a process behind, out of its process group
 		c := exec.Command("setsid", "sleep", "1000")
 		if err := c.Start(); err != nil {
@@ -105,6 +98,17 @@ func handle(ctx context.Context, e event) (any, error) {
 	return nil, fmt.Errorf("nothing known about %q", e.Do)
 }
 
+// pass waits at a gate.
+func pass(address string) error {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = io.ReadFull(c, make([]byte, 2))
+	return err
+}
+
 var count int
 
 func main() {
@@ -115,8 +119,7 @@ func main() {
 	case "hang":
 		select {}
 	case "second": // fails the first time
-		if _, err := os.Stat(os.Getenv("MARK")); err != nil {
-			os.WriteFile(os.Getenv("MARK"), nil, 0o600)
+		if pass(os.Getenv("GATE")) != nil {
 			os.Exit(4)
 		}
 	}
