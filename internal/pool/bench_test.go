@@ -39,7 +39,11 @@ const round = time.Second
 // counted is a log that only counts.
 type counted struct{ n *atomic.Int64 }
 
-func (c counted) Put(_, _ string, events []LogEvent) { c.n.Add(int64(len(events))) }
+func (c counted) Put(_, _ string, events []LogEvent) {
+	if c.n != nil {
+		c.n.Add(int64(len(events)))
+	}
+}
 
 func benchmarkWarm(b *testing.B, concurrency int, front bool) {
 	var lines atomic.Int64
@@ -392,26 +396,5 @@ func BenchmarkLanguages(b *testing.B) {
 				b.ReportMetric(medianOf(s, func(s sample) float64 { return s.cpu }), "cpu-µs")
 			})
 		}
-	}
-}
-
-// BenchmarkCold gives the time from the call to the answer of a new environment.
-func BenchmarkCold(b *testing.B) {
-	for _, l := range []struct{ runtime, folder, handler string }{{"provided.al2023", "", "bootstrap"}, {"python3.11", "python", "app.handler"}, {"nodejs20.x", "node", "index.handler"}} {
-		b.Run(l.runtime, func(b *testing.B) {
-			p := newPool(b, Config{})
-			f := goFunction("cold", nil)
-			if l.folder != "" {
-				f = language(b, p, l.runtime, l.folder)(l.handler)
-			}
-			for i := 0; b.Loop(); i++ {
-				g := *f
-				g.ID = strconv.Itoa(i)
-				if r := invoke(b, p, &g, `{"do":"echo","echo":1}`); r.FunctionError != "" {
-					b.Fatalf("%s", r.Payload)
-				}
-				p.Retire(g.ID)
-			}
-		})
 	}
 }
