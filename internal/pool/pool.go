@@ -40,7 +40,16 @@ type Function struct {
 type Invocation struct {
 	RequestID, InvokedARN, TraceID, ClientContext string
 	Payload                                       []byte
-	TailLog                                       bool // the end of the log is wanted in the result
+	TailLog                                       bool   // the end of the log is wanted in the result
+	Stream                                        Stream // takes the response as it is made; nil for a Result with it
+}
+
+// Stream takes the response of an invocation, a streaming function's as it is made, others' in one piece. Start is called
+// once, before the first piece; the Result has no Payload then, unless the function failed afterwards. An error of either
+// ends the calls; the function goes on. After Invoke has returned there are no calls.
+type Stream interface {
+	Start(contentType string) error
+	Write(p []byte) (int, error)
 }
 
 // Result is the end of an invocation, successful or not.
@@ -209,6 +218,10 @@ func (p *Pool) Invoke(ctx context.Context, f *Function, in Invocation) (Result, 
 		return Result{}, err
 	}
 	r := &request{f: f, in: in}
+	if in.Stream != nil {
+		r.outlet = &outlet{to: in.Stream}
+		defer r.outlet.leave()
+	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()

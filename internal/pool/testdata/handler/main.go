@@ -81,6 +81,23 @@ func handle(ctx context.Context, e event) (any, error) {
 			return nil, err
 		}
 		return "met", nil
+	case "stream": // two pieces, the second when the gate is opened, and an error where one is asked for
+		address, fails, _ := strings.Cut(e.Arg, "|")
+		r, w := io.Pipe()
+		go func() {
+			io.WriteString(w, "first")
+			if err := pass(address); err != nil {
+				w.CloseWithError(err)
+				return
+			}
+			io.WriteString(w, " second")
+			if fails != "" {
+				w.CloseWithError(errors.New(fails))
+				return
+			}
+			w.Close()
+		}()
+		return r, nil
 	case "child": // leaves a process behind, out of its process group
 		c := exec.Command("setsid", "sleep", "1000")
 		if err := c.Start(); err != nil {
