@@ -95,7 +95,7 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.closers = append(p.closers, objects.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Private: []string{folders.data}, Log: cfg.Logger, Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,

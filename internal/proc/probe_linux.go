@@ -1,10 +1,10 @@
 package proc
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -115,8 +115,7 @@ func (s *Sandbox) probeLandlock() {
 
 // probeGroups makes the folders of the control groups, and tries to limit.
 func (s *Sandbox) probeGroups() {
-	id := sha256.Sum256([]byte(s.dir))
-	g, err := openGroups("teal-" + hex.EncodeToString(id[:6]))
+	g, err := openGroups(s.GroupName())
 	if err == nil {
 		g.mu.Lock()
 		err = g.prepare(s.spawner.tid)
@@ -129,12 +128,8 @@ func (s *Sandbox) probeGroups() {
 		}
 	}
 	if err != nil {
-		s.tell(propMemory, "no control groups ("+err.Error()+"); only what a process reserves is limited, to its memory and 512 MiB")
-		if s.uids {
-			s.tell(propProcesses, "") // by its user
-		} else {
-			s.tell(propProcesses, "no control groups, and no users of their own to count by")
-		}
+		s.tell(propMemory, "no control groups ("+strings.ReplaceAll(err.Error(), "\n", "; ")+"); only what a process reserves is limited, to its memory and 512 MiB")
+		s.tellProcesses()
 		return
 	}
 	if s.spawner.groups = g; g.memory == "" {
@@ -142,11 +137,35 @@ func (s *Sandbox) probeGroups() {
 	} else {
 		s.tell(propMemory, "")
 	}
-	if g.pids == "" && !s.uids {
-		s.tell(propProcesses, "there is no control group for processes")
+	if g.pids == "" {
+		s.tellProcesses()
 	} else {
 		s.tell(propProcesses, "")
 	}
+}
+
+// tellProcesses tells whether processes are counted without control groups.
+func (s *Sandbox) tellProcesses() {
+	switch {
+	case s.uids && hasCapability(unix.CAP_SYS_RESOURCE), s.spawner.userNS && countsByNamespace():
+		s.tell(propProcesses, "") // by its user, or its user namespace
+	default:
+		s.tell(propProcesses, "there are no control groups for it, and the kernel has nothing else to count by")
+	}
+}
+
+// countsByNamespace reports whether the kernel counts the processes of a user in each user namespace for itself, as Linux
+// does since 5.14.
+func countsByNamespace() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	var major, minor int
+	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); n != 2 {
+		return false
+	}
+	return major > 5 || major == 5 && minor >= 14
 }
 
 // try forks once with the attributes of a process. The executable does not exist on purpose where /bin/true is missing:

@@ -7,6 +7,8 @@
 package proc
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -190,6 +192,12 @@ func cutLine(s string) (line, rest string, found bool) {
 
 // Properties lists what holds on this machine.
 func (s *Sandbox) Properties() []Property { return append([]Property(nil), s.props...) }
+
+// GroupName is the name of the sandbox's folders of control groups, the same for the same Dir.
+func (s *Sandbox) GroupName() string {
+	id := sha256.Sum256([]byte(s.dir))
+	return "teal-" + hex.EncodeToString(id[:6])
+}
 
 // holds reports whether a property holds.
 func (s *Sandbox) holds(name string) bool {

@@ -50,7 +50,7 @@ func (p *Process) fork(sl *Slot, spec Spec, attr *syscall.ProcAttr) error {
 	}
 	limit(p.pid, unix.RLIMIT_NOFILE, maxFiles)
 	limit(p.pid, unix.RLIMIT_CORE, 0)
-	if sl.UID >= 0 { // else the user's other processes would count
+	if sl.UID >= 0 || s.spawner.userNS && countsByNamespace() { // else the user's other processes would count
 		limit(p.pid, unix.RLIMIT_NPROC, maxProcesses)
 	}
 	if p.group == nil || p.group.memory == "" {

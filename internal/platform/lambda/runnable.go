@@ -76,7 +76,7 @@ func (s *Service) newRunnable(v *versionRecord) *runnable {
 			Logging: pool.Logging{
 				Format: c.Logging.Format, ApplicationLevel: c.Logging.Application, SystemLevel: c.Logging.System, Group: c.Logging.Group,
 			},
-			Account:  s.cfg.Account, Region: s.cfg.Region,
+			Account: s.cfg.Account, Region: s.cfg.Region,
 		},
 	}
 	r.dropped = func() {

@@ -10,8 +10,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -98,6 +100,77 @@ func handle(ctx context.Context, e event) (any, error) {
 			w.Close()
 		}()
 		return r, nil
+	case "alloc": // so many MiB, used
+		n, _ := strconv.Atoi(e.Arg)
+		hoard = nil
+		for range n {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			hoard = append(hoard, b)
+		}
+		return len(hoard), nil
+	case "fork": // so many processes, as long as it goes well; they end with the function
+		n, _ := strconv.Atoi(e.Arg)
+		var started []*exec.Cmd
+		defer func() {
+			for _, c := range started {
+				c.Process.Kill()
+				c.Wait()
+			}
+		}()
+		for len(started) < n {
+			c := exec.Command("/bin/sleep", "100")
+			if c.Start() != nil {
+				break
+			}
+			started = append(started, c)
+		}
+		return len(started), nil
+	case "fill": // so many MiB of /tmp
+		n, _ := strconv.Atoi(e.Arg)
+		f, err := os.CreateTemp("", "fill")
+		if err != nil {
+			return nil, err
+		}
+		defer os.Remove(f.Name())
+		defer f.Close()
+		b := make([]byte, 1<<20)
+		for range n {
+			if _, err := f.Write(b); err != nil {
+				return nil, err
+			}
+		}
+		return n, nil
+	case "environs": // of other processes, as far as they can be read
+		found, _ := filepath.Glob("/proc/[0-9]*/environ")
+		self, _ := os.Readlink("/proc/self")
+		var out []string
+		for _, path := range found {
+			if b, err := os.ReadFile(path); err == nil && len(b) > 0 && path != "/proc/"+self+"/environ" {
+				out = append(out, strings.ReplaceAll(string(b), "\x00", "\n"))
+			}
+		}
+		return out, nil
+	case "ptrace":
+		pid, _ := strconv.Atoi(e.Arg)
+		return nil, syscall.PtraceAttach(pid)
+	case "kill":
+		pid, _ := strconv.Atoi(e.Arg)
+		return nil, syscall.Kill(pid, 0)
+	case "run":
+		b, err := exec.Command(e.Arg, "-u").CombinedOutput()
+		return strings.TrimSpace(string(b)), err
+	case "dial": // an abstract socket
+		c, err := net.Dial("unix", "@"+e.Arg)
+		if err == nil {
+			c.Close()
+		}
+		return nil, err
+	case "list":
+		entries, err := os.ReadDir(e.Arg)
+		return len(entries), err
 	case "child": // leaves a process behind, out of its process group
 		c := exec.Command("setsid", "sleep", "1000")
 		if err := c.Start(); err != nil {
@@ -126,7 +199,10 @@ func pass(address string) error {
 	return err
 }
 
-var count int
+var (
+	count int
+	hoard [][]byte
+)
 
 func main() {
 	switch os.Getenv("INIT") {
