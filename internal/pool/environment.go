@@ -112,6 +112,29 @@ func (e *environment) kill() {
 	}
 }
 
+// endGrace is how long a process that handles SIGTERM has for its end, as on AWS one with an internal extension.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+const endGrace = 500 * time.Millisecond
+
+// end ends the environment while it has nothing to do: one that handles SIGTERM can put its things in order.
+func (e *environment) end() {
+	e.mu.Lock()
+	process := e.process
+	e.mu.Unlock()
+	if process == nil || !process.HandlesTerm() {
+		e.kill()
+		return
+	}
+	process.Terminate()
+	e.p.detach(func() {
+		select {
+		case <-process.Done():
+		case <-time.After(endGrace):
+		}
+		e.kill()
+	})
+}
+
 // launch starts the process and waits until its runtime asks for an event. Else it sets failure, nothing is left of the
 // process, and the result is false.
 func (e *environment) launch(limit time.Duration) bool {

@@ -9,8 +9,8 @@ type provision struct {
 }
 
 // keepWarm wants n environments of x beyond those on demand. They are started as others are, and stay until fewer are
-// wanted. x takes the answer as an action doWarm: without env when they are warm, with the env whose initialisation
-// failed, or with doFail when they are given up meanwhile. An earlier call that still waits is answered by doFail.
+// wanted. x takes the answer: doWarm without env when they are warm, doWarm with the env whose initialisation failed,
+// doThrottle when the machine has no place, doFail when they are given up meanwhile. After a failure none is kept.
 func (s *sched) keepWarm(fun *Function, n int, x *provision, now time.Time) {
 	f := s.functions[fun.ID]
 	if f == nil {
@@ -20,7 +20,15 @@ func (s *sched) keepWarm(fun *Function, n int, x *provision, now time.Time) {
 	s.giveUp(f)
 	f.retired = false
 	f.keep, f.asked = n, x
-	for i := 0; i < len(f.idle) && f.kept > f.keep; { // fewer than before
+	s.trim(f)
+	s.answerWarm(f)
+	s.feedKept(f, now)
+	s.settle(f)
+}
+
+// trim ends idle environments of f that are more than wanted; busy and starting ones go on as on demand.
+func (s *sched) trim(f *fn) {
+	for i := 0; i < len(f.idle) && f.kept > f.keep; {
 		e := f.idle[i]
 		if !e.kept {
 			i++
@@ -30,9 +38,6 @@ func (s *sched) keepWarm(fun *Function, n int, x *provision, now time.Time) {
 		s.do(action{verb: doEnd, env: e})
 		s.forget(e)
 	}
-	s.answerWarm(f)
-	s.feedKept(f, now)
-	s.settle(f)
 }
 
 // unkeep wants no provisioned environments of f any more; those that exist are on demand from now on.
@@ -59,9 +64,10 @@ func (s *sched) feedKept(f *fn, now time.Time) {
 		if s.envs >= s.environments && !s.evict() {
 			if f.asked != nil {
 				s.do(action{verb: doThrottle, provision: f.asked})
-				f.asked = nil
+				f.asked, f.keep = nil, 0 // all or none
+				s.trim(f)
 			}
-			f.keep = f.kept
+			f.keep = min(f.keep, f.kept)
 			return
 		}
 		s.start(f, now).kept = true
@@ -97,7 +103,8 @@ func (s *sched) cold(e *env) {
 	f := e.fn
 	if f.asked != nil {
 		s.do(action{verb: doWarm, env: e, provision: f.asked})
-		f.asked = nil
+		f.asked, f.keep = nil, 0 // all or none
+		s.trim(f)
 	}
 	e.kept = false
 	f.kept--

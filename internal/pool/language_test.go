@@ -113,7 +113,7 @@ func TestPython(t *testing.T) {
 		{"app.missing", `{}`, `\{"errorMessage": "Handler 'missing' missing on module 'app'", "errorType": "Runtime\.HandlerNotFound", "requestId": "", "stackTrace": \[\]\}`, true, ""},
 		{"nowhere.handler", `{}`, `\{"errorMessage": "Unable to import module 'nowhere': No module named 'nowhere'", "errorType": "Runtime\.ImportModuleError", "requestId": "", "stackTrace": \[\]\}`, true, ""},
 		{"imports.handler", `{}`, `.*"Unable to import module 'imports': No module named 'nothing_of_that_name'", "errorType": "Runtime\.ImportModuleError".*`, true, ""},
-		{"syntax.handler", `{}`, `.*"Syntax error in module 'syntax': .*"errorType": "Runtime\.UserCodeSyntaxError".*`, true, ""},
+		{"syntax.handler", `{}`, `.*"Syntax error in module 'syntax': .*"errorType": "Runtime\.UserCodeSyntaxError", "requestId": "", "stackTrace": \["  File \\"/var/task/syntax\.py\\" Line \d+\\n .*`, true, ""},
 		{"raises.handler", `{}`, `\{"errorMessage": "'at import'", "errorType": "KeyError", "requestId": "", "stackTrace": \["  File \\"/var/task/raises\.py\\", line 1, in <module>.*`, true, "INIT_REPORT.*Error Type: KeyError"},
 		{"plain", `{}`, `.*"Bad handler 'plain': .*"Runtime\.MalformedHandlerName".*`, true, ""},
 	})

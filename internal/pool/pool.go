@@ -297,7 +297,7 @@ func (p *Pool) act() {
 		case doWarm:
 			p.answer(a)
 		case doEnd:
-			a.env.x.kill()
+			a.env.x.end()
 		}
 	}
 	clear(p.s.out)
@@ -395,7 +395,9 @@ func (p *Pool) Close() error {
 	p.s.close()
 	p.act()
 	for e := range p.live {
-		e.kill()
+		if e.env.state != envGone { // the others were told to end
+			e.kill()
+		}
 	}
 	p.mu.Unlock()
 	p.stock.close()

@@ -69,6 +69,8 @@ func openGroups(name string) (*groups, error) {
 	g.memory = open(at.memory, "memory")
 	g.pids = open(at.pids, "pids")
 	if g.v2 && g.memory != "" {
+		// the folder above may pass its controllers on already, or not let us say so
+		_ = os.WriteFile(filepath.Join(at.memory, "cgroup.subtree_control"), []byte("+memory +pids"), 0)
 		if err := os.WriteFile(filepath.Join(g.memory, "cgroup.subtree_control"), []byte("+memory +pids"), 0); err != nil {
 			_ = unix.Rmdir(g.memory)
 			return nil, err
@@ -225,7 +227,8 @@ func (x *group) limit(r Room) error {
 	}
 	n := r.Memory + memoryHeadroom + max(r.Temp, 0)
 	if x.fd >= 0 {
-		_ = write(filepath.Join(x.memory, "memory.swap.max"), 0) // where swap is counted
+		_ = write(filepath.Join(x.memory, "memory.swap.max"), 0)  // where swap is counted
+		_ = write(filepath.Join(x.memory, "memory.oom.group"), 1) // the environment ends as a whole
 		return write(filepath.Join(x.memory, "memory.max"), n)
 	}
 	return write(filepath.Join(x.memory, "memory.limit_in_bytes"), n)

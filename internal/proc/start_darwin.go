@@ -83,3 +83,6 @@ func (p *Process) readMemory() int64 { return 0 }
 
 // Owns cannot tell here, and answers true.
 func (sl *Slot) Owns(net.Conn) bool { return true }
+
+// HandlesTerm cannot tell here, and answers true.
+func (p *Process) HandlesTerm() bool { return true }

@@ -29,9 +29,31 @@ let complete = null; // ends the invocation under way; null between invocations
 
 // ---- the log ----
 
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+const jsonLogs = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+const lowest = jsonLogs ? LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL) : -1;
+
 function writeLine(level, args) {
-  const text = `${new Date().toISOString()}\t${requestId || 'undefined'}\t${level}\t${util.format(...args)}\n`;
-  writeAll(Buffer.from(text));
+  if (LEVELS.indexOf(level) < lowest) return;
+  const text = jsonLogs ? jsonLine(level, args) : `${new Date().toISOString()}\t${requestId || 'undefined'}\t${level}\t${util.format(...args)}`;
+  writeAll(Buffer.from(text + '\n'));
+}
+
+// jsonLine is a line in AWS's JSON format: one value stands as it is, several as their text, and the first error among
+// them is told by its parts.
+function jsonLine(level, args) {
+  const line = { timestamp: new Date().toISOString(), level, requestId: requestId || undefined };
+  const parts = (e) => ({ errorType: e?.constructor?.name ?? 'UnknownError', errorMessage: e.message, stackTrace: String(e.stack).split('\n') });
+  if (args.length === 1) {
+    try {
+      return JSON.stringify({ ...line, message: args[0] }, (key, value) => (value instanceof Error ? { ...value, ...parts(value) } : value));
+    } catch {
+      return JSON.stringify({ ...line, message: util.format(args[0]) });
+    }
+  }
+  line.message = util.format(...args);
+  const error = args.find((a) => a instanceof Error);
+  return JSON.stringify(error ? { ...line, ...parts(error) } : line);
 }
 
 function writeAll(data) {
@@ -75,6 +97,11 @@ function fault(type, message, cause) {
 }
 
 function logError(label, e) {
+  if (jsonLogs) {
+    const { trace, ...rest } = document(e, 'trace');
+    writeLine('ERROR', [{ ...rest, stackTrace: trace }]);
+    return;
+  }
   const { trace, ...rest } = document(e, 'trace');
   const more = e !== null && typeof e === 'object' ? Object.fromEntries(Object.entries(e).filter(([k]) => k !== 'name')) : {};
   let text;
