@@ -155,6 +155,9 @@ func TestBreakOut(t *testing.T) {
 			t.Errorf("within its memory: %s", r.Payload)
 		}
 		if !held["limit of memory"] {
+			if !held["limits of files and processes"] {
+				t.Skip("nothing limits memory here")
+			}
 			refused(t, g, do("alloc", "1500"), "Runtime.ExitError")
 			return
 		}
@@ -265,7 +268,7 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 	var mounts []string
-	info, _ := os.ReadFile("/proc/self/mountinfo")
+	info, _ := os.ReadFile("/proc/thread-self/mountinfo")
 	for line := range strings.Lines(string(info)) {
 		if strings.Contains(line, dir) {
 			mounts = append(mounts, line)

@@ -90,11 +90,11 @@ type places struct {
 
 // ownGroups finds the groups of this process (cgroups(7)).
 func ownGroups() (places, error) {
-	own, err := os.ReadFile("/proc/self/cgroup")
+	own, err := os.ReadFile("/proc/thread-self/cgroup")
 	if err != nil {
 		return places{}, err
 	}
-	info, err := os.ReadFile("/proc/self/mountinfo")
+	info, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return places{}, err
 	}
@@ -104,7 +104,7 @@ func ownGroups() (places, error) {
 	}), nil
 }
 
-// findGroups reads /proc/self/cgroup and /proc/self/mountinfo; controllers gives those of a folder of version 2.
+// findGroups reads what stands in /proc/self/cgroup and /proc/self/mountinfo; controllers gives those of a folder of version 2.
 func findGroups(own, info string, controllers func(dir string) string) (p places) {
 	paths := map[string]string{} // by controller, "" for version 2
 	for line := range strings.Lines(own) {

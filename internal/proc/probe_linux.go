@@ -128,7 +128,11 @@ func (s *Sandbox) probeGroups() {
 		}
 	}
 	if err != nil {
-		s.tell(propMemory, "no control groups ("+strings.ReplaceAll(err.Error(), "\n", "; ")+"); only what a process reserves is limited, to its memory and 512 MiB")
+		why := "no control groups (" + strings.ReplaceAll(err.Error(), "\n", "; ") + ")"
+		if !s.uids || hasCapability(unix.CAP_SYS_RESOURCE) {
+			why += "; only what a process reserves is limited, to its memory and 512 MiB"
+		}
+		s.tell(propMemory, why)
 		s.tellProcesses()
 		return
 	}

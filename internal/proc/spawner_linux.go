@@ -30,8 +30,7 @@ type spawner struct {
 func newSpawner() *spawner {
 	s := &spawner{jobs: make(chan func()), end: make(chan struct{})}
 	up := make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	onThreadOfItsOwn(func() {
 		s.tid = unix.Gettid()
 		s.noNewPrivs = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 		close(up)
@@ -43,9 +42,29 @@ func newSpawner() *spawner {
 				return
 			}
 		}
-	}()
+	})
 	<-up
 	return s
+}
+
+// onThreadOfItsOwn runs f on a thread that nothing else uses, and that ends with f. It is not the program's first one: to
+// that the kernel charges the memory of the whole program, and what stands in /proc/self is about it.
+func onThreadOfItsOwn(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return // still locked: the thread ends
+		}
+		other := make(chan struct{})
+		go func() { // on another thread, as this one is taken
+			runtime.LockOSThread()
+			close(other)
+			f()
+		}()
+		<-other
+		runtime.UnlockOSThread()
+	}()
 }
 
 func (s *spawner) do(f func() error) error {
