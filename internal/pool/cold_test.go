@@ -3,7 +3,6 @@ package pool
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -126,7 +125,7 @@ func bareCold(b *testing.B, p *Pool, f *Function, r proc.Runtime) time.Duration 
 	out, err := x.invoke([]byte(`{"do":"echo","echo":1}`))
 	d := time.Since(begin)
 	if err != nil || string(out) != "1" {
-		b.Fatal(fmt.Sprintf("%s", out), err)
+		b.Fatal(string(out), err)
 	}
 	c.Process.Kill()
 	c.Wait()

@@ -9,10 +9,9 @@ import (
 // gate is a place outside of all functions where they wait until as many as wanted have come, or it is opened. The first
 // ones can be refused.
 type gate struct {
-	addr   string
-	mu     sync.Mutex
-	conns  []net.Conn
-	opened bool
+	addr  string
+	mu    sync.Mutex
+	conns []net.Conn
 }
 
 func newGate(t *testing.T, want, refused int) *gate {

@@ -68,10 +68,14 @@ func TestJSONLogs(t *testing.T) {
 					}
 				}
 				want := map[string][]string{
-					"python3.11": {"platform.initStart", "platform.start", "printed ä", "to stderr", "INFO logged here", "platform.report success",
-						"platform.start", "ERROR CustomError", "platform.report error"},
-					"nodejs20.x": {"platform.initStart", "platform.start", "INFO printed ä", "ERROR to stderr", "platform.report success",
-						"platform.start", "ERROR CustomError", "platform.report error"},
+					"python3.11": {
+						"platform.initStart", "platform.start", "printed ä", "to stderr", "INFO logged here", "platform.report success",
+						"platform.start", "ERROR CustomError", "platform.report error",
+					},
+					"nodejs20.x": {
+						"platform.initStart", "platform.start", "INFO printed ä", "ERROR to stderr", "platform.report success",
+						"platform.start", "ERROR CustomError", "platform.report error",
+					},
 				}[l.runtime]
 				if levels.ApplicationLevel != "" {
 					want = map[string][]string{
