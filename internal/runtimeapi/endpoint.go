@@ -315,7 +315,11 @@ func (e *Endpoint) accepts(c *conn) []byte {
 	r.body = nil
 	switch {
 	case r.tooLarge:
-		e.answer = Response{Streamed: e.answer.Streamed, Payload: tooLargeDocument, Error: true, ErrorType: "Function.ResponseSizeTooLarge", ContentType: "application/json"}
+		limit := MaxResponse
+		if e.answer.Streamed {
+			limit = MaxStream
+		}
+		e.answer = Response{Streamed: e.answer.Streamed, Payload: tooLargeDocument(limit), Error: true, ErrorType: "Function.ResponseSizeTooLarge", ContentType: "application/json"}
 	case r.op == opResponse && len(r.errorBody) > 0: // a streamed response that failed on its way
 		e.answer.Payload, e.answer.Error = decodeTrailer(r.errorBody), true
 	case r.op == opResponse && r.errorType != "":
