@@ -15,6 +15,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -95,8 +96,13 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, objects.Close)
+	written, err := logs.New(logs.Config{Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, written.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Private: []string{folders.data}, Log: cfg.Logger, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Private: []string{folders.data}, Log: cfg.Logger, Logs: functionLogs{written}, Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
@@ -115,7 +121,7 @@ func New(cfg Config) (p *Platform, err error) {
 	if p.states, err = states.New(states.Config{
 		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
 		Objects: objects,
-		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API()}),
+		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API(), "cloudwatchlogs": written.API()}),
 		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -129,8 +135,17 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API())
+		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API(), written.API())
 	return p, err
+}
+
+// functionLogs writes what functions log to their groups.
+type functionLogs struct{ to *logs.Service }
+
+func (l functionLogs) Put(group, stream string, events []pool.LogEvent) {
+	for _, e := range events {
+		l.to.Append(group, stream, e.Time, []byte(e.Message))
+	}
 }
 
 // ServeHTTP answers a request of any service, or of an API's caller.
