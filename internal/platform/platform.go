@@ -156,6 +156,9 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
 	default:
+		if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "Logs_") {
+			p.pool.FlushLogs()
+		}
 		p.api.ServeHTTP(w, r)
 	}
 }

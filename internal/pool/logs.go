@@ -73,6 +73,8 @@ type courier struct {
 	end  chan struct{}
 	done chan struct{}
 
+	delivering sync.Mutex // one at a time calls Put
+
 	mu    sync.Mutex
 	dirty []*journal
 }
@@ -123,6 +125,8 @@ func (c *courier) hurry() {
 }
 
 func (c *courier) deliver() {
+	c.delivering.Lock()
+	defer c.delivering.Unlock()
 	c.mu.Lock()
 	list := c.dirty
 	c.dirty = nil
@@ -131,6 +135,13 @@ func (c *courier) deliver() {
 		if events := j.take(); len(events) > 0 {
 			c.to.Put(j.f.logGroup(), j.stream, events)
 		}
+	}
+}
+
+// FlushLogs hands on what was logged before the call, so that who reads the log of an invocation that has ended finds it.
+func (p *Pool) FlushLogs() {
+	if p.courier != nil {
+		p.courier.deliver()
 	}
 }
 

@@ -234,7 +234,10 @@ func TestLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, func() bool { return logs.count() == 7 })
+	p.FlushLogs()
+	if n := logs.count(); n != 7 {
+		t.Fatalf("%d lines in the log", n)
+	}
 	all := strings.Join(logs.lines, "\n") + "\n"
 	want := regexp.MustCompile(`^INIT_START Runtime Version: provided\.al2023\n` +
 		`START RequestId: ` + in.RequestID + ` Version: 7\none\ntwo\nthree\nEND RequestId: ` + in.RequestID + `\n` +
