@@ -74,8 +74,10 @@ func TestStreamedResponse(t *testing.T) {
 		{name: "a length", pieces: []string{head, "Content-Length: 5\r\n\r\nab", "cde"}, got: "abcde", starts: 1},
 		{name: "an error afterwards", pieces: []string{head, "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLambda-Runtime-Function-Error-Type: E.T\r\nLambda-Runtime-Function-Error-Body: " +
 			base64.StdEncoding.EncodeToString([]byte(long)) + "\r\n\r\n"}, got: "a", starts: 1, payload: long, errType: "E.T"},
-		{name: "an error without a document", pieces: []string{head, "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLambda-Runtime-Function-Error-Type: E.T\r\n\r\n"},
-			got: "a", starts: 1, payload: `{"errorMessage":"","errorType":"E.T"}`, errType: "E.T"},
+		{
+			name: "an error without a document", pieces: []string{head, "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLambda-Runtime-Function-Error-Type: E.T\r\n\r\n"},
+			got: "a", starts: 1, payload: `{"errorMessage":"","errorType":"E.T"}`, errType: "E.T",
+		},
 		{name: "a reader that has had enough", pieces: []string{head, "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"}, fails: errors.New("enough"), got: "a", starts: 1},
 		{name: "collected", plain: true, pieces: []string{head, "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"}, payload: "ab"},
 		{name: "another invocation's first", pieces: []string{strings.Replace(head, "ID", "other", 1), "Content-Length: 3\r\n\r\nxyz", head, "Content-Length: 1\r\n\r\na"}, got: "a", starts: 1},
