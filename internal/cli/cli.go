@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/controller"
 )
 
@@ -68,7 +69,8 @@ type app struct {
 	endpoint string
 	region   string
 	ledger   string
-	env      []string // KEY=value, added to the environment of builds and of the manifest
+	clock    clock.Clock // of the endpoint that is spoken to; nil before one is
+	env      []string    // KEY=value, added to the environment of builds and of the manifest
 }
 
 // Run executes the command line args (without the program's name) and returns the exit code. It ends when ctx does.

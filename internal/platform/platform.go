@@ -3,6 +3,8 @@
 package platform
 
 import (
+	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,12 +28,15 @@ import (
 
 // Config says where a platform lives and who it is.
 type Config struct {
-	DataDir string       // everything that is kept; made with mode 0700 when missing
-	Address string       // host:port under which clients and functions reach it
-	Account string       // twelve digits; 000000000000 when empty
-	Region  string       // us-east-1 when empty
-	Clock   clock.Clock  // clock.System when nil
-	Logger  *slog.Logger // discards when nil
+	DataDir string      // everything that is kept; made with mode 0700 when missing
+	Address string      // host:port under which clients and functions reach it
+	Account string      // twelve digits; 000000000000 when empty
+	Region  string      // us-east-1 when empty
+	Clock   clock.Clock // clock.System when nil; the machine's time
+	// ClockRate is how many times as fast as Clock platform time runs, for whatever the platform waits for; 0 means 1. Timeouts
+	// of functions and connections, and the times of signatures, are the machine's.
+	ClockRate float64
+	Logger    *slog.Logger // discards when nil
 	// Credentials, when set, are the only ones that the endpoint accepts; nil accepts any.
 	Credentials *Credentials
 }
@@ -46,8 +51,12 @@ type Platform struct {
 	lambda  *lambda.Service
 	states  *states.Service
 	gateway *apigateway.Service
-	api     http.Handler
-	closers []func() error // in the order in which they were opened
+	metrics *cloudwatch.Service
+	time    *timekeeper // nil while platform time is the machine's
+
+	credentials *Credentials // nil takes any
+	api         http.Handler
+	closers     []func() error // in the order in which they were opened
 }
 
 // New opens the data folder and starts every service; what was under way when the platform last ended goes on. On an error
@@ -70,7 +79,7 @@ func New(cfg Config) (p *Platform, err error) {
 		return nil, err
 	}
 
-	p = &Platform{}
+	p = &Platform{credentials: cfg.Credentials}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -85,10 +94,20 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, fmt.Errorf("leftovers of functions: %w", err)
 	}
 
-	metrics, err := cloudwatch.New(cloudwatch.Config{Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if cfg.Clock, p.time, err = openClock(context.Background(), cfg.Clock, cfg.ClockRate, p.store, cfg.Logger); err != nil {
+		return p, err
+	}
+	if p.time != nil {
+		p.closers = append(p.closers, p.time.close)
+	}
+	metrics, err := cloudwatch.New(cloudwatch.Config{
+		Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	})
 	if err != nil {
 		return p, err
 	}
+	p.metrics = metrics
+	p.closers = append(p.closers, metrics.Close)
 	objects, err := s3.New(s3.Config{
 		Store: p.store, Dir: folders.objects, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
@@ -136,6 +155,7 @@ func New(cfg Config) (p *Platform, err error) {
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
 		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API(), written.API())
+	metrics.Watch(p.lambda)
 	return p, err
 }
 
@@ -150,11 +170,16 @@ func (l functionLogs) Put(group, stream string, events []pool.LogEvent) {
 
 // ServeHTTP answers a request of any service, or of an API's caller.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.time != nil {
+		p.time.tell(w.Header())
+	}
 	switch {
 	case p.gateway.Match(r):
 		p.gateway.ServeHTTP(w, r)
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
+	case scrape(r):
+		p.serveMetrics(w, r)
 	default:
 		if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "Logs_") {
 			p.pool.FlushLogs()
@@ -163,12 +188,38 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// scrape tells Prometheus from a client of AWS that lists a bucket named metrics.
+func scrape(r *http.Request) bool {
+	return r.URL.Path == "/metrics" && r.Method == http.MethodGet && r.URL.RawQuery == "" && !strings.HasPrefix(r.Header.Get("Authorization"), "AWS")
+}
+
+// serveMetrics answers a scrape. Where credentials are checked it wants them as a user and a password.
+func (p *Platform) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if c := p.credentials; c != nil {
+		user, password, _ := r.BasicAuth()
+		if subtle.ConstantTimeCompare([]byte(user+"\x00"+password), []byte(c.AccessKeyID+"\x00"+c.SecretAccessKey)) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="teal"`)
+			http.Error(w, "give the platform's access key and its secret as user and password", http.StatusUnauthorized)
+			return
+		}
+	}
+	p.metrics.ServePrometheus(w, r)
+}
+
 // Hot reports whether r is one of the requests that are many and answered at once, which a [front.Server] reads itself: an
 // invocation, or a call of an API.
 func (p *Platform) Hot(r *http.Request) bool {
 	path := r.URL.Path
 	return r.Method == http.MethodPost && strings.HasPrefix(path, "/2015-03-31/functions/") && strings.HasSuffix(path, "/invocations") ||
 		p.gateway.Match(r)
+}
+
+// Time tells the platform's time, how many times as fast as the machine's it runs, and whether it is the machine's.
+func (p *Platform) Time() (now time.Time, rate float64, machines bool) {
+	if p.time == nil {
+		return time.Now(), 1, true
+	}
+	return p.time.Now(), p.time.rate, false
 }
 
 // Close ends the services in the reverse order of their start: work under way is left to the next start, no process
