@@ -67,7 +67,8 @@ func startBare(sandbox *proc.Sandbox, code string) (*bareProcess, error) {
 		l.Close()
 		return nil, err
 	}
-	process, err := slot.Start(proc.Spec{Path: filepath.Join(code, "bootstrap"), Dir: code, Line: func([]byte) {}, Env: []string{
+	at := slot.Paths(proc.Room{Code: code})
+	process, err := slot.Start(proc.Spec{Path: filepath.Join(at.Task, "bootstrap"), Dir: at.Task, Room: proc.Room{Code: code}, Line: func([]byte) {}, Env: []string{
 		"AWS_LAMBDA_RUNTIME_API=" + l.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_LAMBDA_FUNCTION_VERSION=1",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "_HANDLER=bootstrap", "GOMAXPROCS=1", "TMPDIR=" + slot.TempDir,
 	}})

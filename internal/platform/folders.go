@@ -10,10 +10,12 @@ import (
 	"github.com/tealdeploy/teal/internal/proc"
 )
 
-// folders is where things are kept. Functions must reach their code and nothing else: the database stands in a folder that
-// only the platform's user can enter, and where functions run as users of their own the folders on the way to the code can be
+// folders is where things are kept. Functions must reach their code and nothing else. Where they have a tree of files of
+// their own they see no more (package proc); but not every machine gives that, so the database stands in a folder that only
+// the platform's user can enter, and where functions run as users of their own the folders on the way to the code can be
 // passed but not listed.
 type folders struct {
+	data     string // where all of it is, unless functions could not reach it
 	database string // the file
 	code     string // of unpacked code
 	objects  string // of S3's objects; the platform's alone
@@ -29,7 +31,7 @@ func openFolders(data string) (folders, error) {
 		return folders{}, fmt.Errorf("data folder: %w", err)
 	}
 	f := folders{
-		database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code"), run: filepath.Join(data, "run"),
+		data: data, database: filepath.Join(data, "db", "teal.db"), code: filepath.Join(data, "code"), run: filepath.Join(data, "run"),
 		objects: filepath.Join(data, "objects"),
 	}
 	mode := os.FileMode(0o700)

@@ -126,7 +126,7 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.closers = append(p.closers, written.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Logs: functionLogs(written), Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Private: []string{folders.data}, Log: cfg.Logger, Logs: functionLogs{written}, Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
@@ -194,9 +194,11 @@ func New(cfg Config) (p *Platform, err error) {
 type starter struct{ *states.Service }
 
 // functionLogs writes what functions log to their groups.
-func functionLogs(to *logs.Service) func(f *pool.Function, stream string, at time.Time, line []byte) {
-	return func(f *pool.Function, stream string, at time.Time, line []byte) {
-		to.Append(f.LogGroup, stream, at, line)
+type functionLogs struct{ to *logs.Service }
+
+func (l functionLogs) Put(group, stream string, events []pool.LogEvent) {
+	for _, e := range events {
+		l.to.Append(group, stream, e.Time, []byte(e.Message))
 	}
 }
 
@@ -213,6 +215,9 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case scrape(r):
 		p.serveMetrics(w, r)
 	default:
+		if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "Logs_") {
+			p.pool.FlushLogs()
+		}
 		p.api.ServeHTTP(w, r)
 	}
 }

@@ -36,9 +36,18 @@ func BenchmarkWarm(b *testing.B) {
 
 const round = time.Second
 
+// counted is a log that only counts.
+type counted struct{ n *atomic.Int64 }
+
+func (c counted) Put(_, _ string, events []LogEvent) {
+	if c.n != nil {
+		c.n.Add(int64(len(events)))
+	}
+}
+
 func benchmarkWarm(b *testing.B, concurrency int, front bool) {
 	var lines atomic.Int64
-	p := newPool(b, Config{Logs: func(*Function, string, time.Time, []byte) { lines.Add(1) }})
+	p := newPool(b, Config{Logs: counted{&lines}})
 	f := goFunction("bench", nil)
 	payload := []byte(`{"do":"echo","echo":"hello"}`)
 	var n atomic.Int64
@@ -233,8 +242,9 @@ func newBare(b *testing.B, p *Pool, f *Function, n int) *bareRuntime {
 		if err != nil {
 			return nil, err
 		}
+		at := slot.Paths(f.room())
 		rt, _ := p.sandbox.Find(f.Runtime)
-		process, err := slot.Start(proc.Spec{Path: f.CodeDir + "/bootstrap", Dir: f.CodeDir, Env: p.variables(f, rt, slot, ln.Addr().String(), "x"), Line: func([]byte) {}})
+		process, err := slot.Start(proc.Spec{Path: at.Task + "/bootstrap", Dir: at.Task, Room: f.room(), Env: p.variables(f, rt, at, ln.Addr().String(), "x", false), Line: func([]byte) {}})
 		if err != nil {
 			return nil, err
 		}
@@ -367,7 +377,7 @@ func BenchmarkLanguages(b *testing.B) {
 	for _, l := range []struct{ runtime, folder, handler string }{{"python3.11", "python", "app.handler"}, {"nodejs20.x", "node", "index.handler"}} {
 		for _, c := range []int{1, 8} {
 			b.Run(fmt.Sprintf("%s/%d", l.runtime, c), func(b *testing.B) {
-				p := newPool(b, Config{Logs: func(*Function, string, time.Time, []byte) {}})
+				p := newPool(b, Config{Logs: counted{new(atomic.Int64)}})
 				f := language(b, p, l.runtime, l.folder)(l.handler)
 				load := func() sample {
 					return directLoad(b, c, []byte(`{"do":"echo","echo":"hello"}`), func(in []byte) ([]byte, error) {
@@ -386,26 +396,5 @@ func BenchmarkLanguages(b *testing.B) {
 				b.ReportMetric(medianOf(s, func(s sample) float64 { return s.cpu }), "cpu-µs")
 			})
 		}
-	}
-}
-
-// BenchmarkCold gives the time from the call to the answer of a new environment.
-func BenchmarkCold(b *testing.B) {
-	for _, l := range []struct{ runtime, folder, handler string }{{"provided.al2023", "", "bootstrap"}, {"python3.11", "python", "app.handler"}, {"nodejs20.x", "node", "index.handler"}} {
-		b.Run(l.runtime, func(b *testing.B) {
-			p := newPool(b, Config{})
-			f := goFunction("cold", nil)
-			if l.folder != "" {
-				f = language(b, p, l.runtime, l.folder)(l.handler)
-			}
-			for i := 0; b.Loop(); i++ {
-				g := *f
-				g.ID = strconv.Itoa(i)
-				if r := invoke(b, p, &g, `{"do":"echo","echo":1}`); r.FunctionError != "" {
-					b.Fatalf("%s", r.Payload)
-				}
-				p.Retire(g.ID)
-			}
-		})
 	}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,8 @@ type environment struct {
 	env *env
 	f   *Function
 	log *journal
+
+	provisioned bool
 
 	used    bool          // an invocation has begun; belongs to the invocation under way
 	init    time.Duration // of an initialisation before the first invocation
@@ -45,7 +48,8 @@ type failure struct {
 // newEnvironment makes the pump's side of an environment. It is called with mu held.
 func (p *Pool) newEnvironment(v *env) *environment {
 	e := &environment{p: p, env: v, f: v.fn.x, ending: make(chan struct{})}
-	e.log = newJournal(e.f, p.cfg.Logs)
+	e.log = newJournal(e.f, p.courier)
+	e.provisioned = v.kept
 	v.x = e
 	p.live[e] = struct{}{}
 	return e
@@ -108,6 +112,29 @@ func (e *environment) kill() {
 	}
 }
 
+// endGrace is how long a process that handles SIGTERM has for its end, as on AWS one with an internal extension.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+const endGrace = 500 * time.Millisecond
+
+// end ends the environment while it has nothing to do: one that handles SIGTERM can put its things in order.
+func (e *environment) end() {
+	e.mu.Lock()
+	process := e.process
+	e.mu.Unlock()
+	if process == nil || !process.HandlesTerm() {
+		e.kill()
+		return
+	}
+	process.Terminate()
+	e.p.detach(func() {
+		select {
+		case <-process.Done():
+		case <-time.After(endGrace):
+		}
+		e.kill()
+	})
+}
+
 // launch starts the process and waits until its runtime asks for an event. Else it sets failure, nothing is left of the
 // process, and the result is false.
 func (e *environment) launch(limit time.Duration) bool {
@@ -132,31 +159,11 @@ func (e *environment) try(limit time.Duration) *failure {
 	if err := p.sandbox.Reaches(e.f.CodeDir); err != nil {
 		return &failure{err: fmt.Errorf("pool: code of %s: %w", e.f.ARN, err)}
 	}
-	e.log.initStart(r)
-	spec, fail := p.spec(e.f, r)
-	if fail != nil {
+	e.log.initStart(r, e.provisioned)
+	if fail := e.start(r); fail != nil {
 		return fail
 	}
-	if e.slot, err = p.sandbox.Slot(); err != nil {
-		return &failure{err: err}
-	}
-	if e.endpoint, err = runtimeapi.Listen(e.slot.Owns); err != nil {
-		return &failure{err: err}
-	}
-	spec.Env = p.variables(e.f, r, e.slot, e.endpoint.Addr(), e.log.stream)
-	spec.Line = e.log.line
-	process, err := e.slot.Start(spec)
-	if err != nil {
-		var pe *os.PathError
-		if r.Kind == proc.KindProvided && errors.As(err, &pe) { // as AWS tells it, from inside the environment
-			task, _ := filepath.Rel(e.f.CodeDir, spec.Path)
-			return &failure{errorType: "Runtime.InvalidEntrypoint", message: "fork/exec /var/task/" + filepath.ToSlash(task) + ": " + pe.Err.Error()}
-		}
-		return &failure{err: fmt.Errorf("pool: start of %s: %w", e.f.ARN, err)}
-	}
-	e.mu.Lock()
-	e.process = process
-	e.mu.Unlock()
+	process := e.process
 
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -178,6 +185,80 @@ func (e *environment) try(limit time.Duration) *failure {
 	}
 }
 
+// start starts the process, or takes one that was started ahead.
+func (e *environment) start(r proc.Runtime) *failure {
+	p := e.p
+	ready := p.stock.take(r, e.f)
+	var err error
+	if ready != nil {
+		e.slot = ready.slot
+	} else if e.slot, err = p.sandbox.Slot(); err != nil {
+		return &failure{err: err}
+	}
+	if e.endpoint, err = runtimeapi.Listen(e.slot.Owns); err != nil {
+		if ready != nil {
+			ready.process.Kill()
+		}
+		return &failure{err: err}
+	}
+	at := e.slot.Paths(e.f.room())
+	variables := p.variables(e.f, r, at, e.endpoint.Addr(), e.log.stream, e.provisioned)
+	if ready != nil {
+		e.launched(ready.process)
+		if err := ready.tell(e.f, variables, e.log.line); err != nil {
+			return &failure{err: err}
+		}
+		return nil
+	}
+	spec, fail := p.spec(e.f, r, at)
+	if fail != nil {
+		return fail
+	}
+	spec.Env, spec.Line = variables, e.log.line
+	process, err := e.slot.Start(spec)
+	if err != nil {
+		var pe *os.PathError
+		if (r.Kind == proc.KindProvided || spec.Path != r.Path) && errors.As(err, &pe) && pe.Path == spec.Path { // as AWS tells it, from inside the environment
+			return &failure{errorType: "Runtime.InvalidEntrypoint", message: "fork/exec " + inTask(spec.Path, at) + ": " + pe.Err.Error()}
+		}
+		return &failure{err: fmt.Errorf("pool: start of %s: %w", e.f.ARN, err)}
+	}
+	e.launched(process)
+	return nil
+}
+
+// inTask names a path as it is on AWS.
+func inTask(path string, at proc.Paths) string {
+	if rel, err := filepath.Rel(at.Task, path); err == nil && filepath.IsLocal(rel) {
+		return "/var/task/" + filepath.ToSlash(rel)
+	}
+	return path
+}
+
+func (e *environment) launched(process *proc.Process) {
+	e.mu.Lock()
+	e.process = process
+	e.mu.Unlock()
+}
+
+// asError tells the failure to those who asked for the environment.
+func (f *failure) asError(fun *Function) error {
+	if f.err != nil {
+		return f.err
+	}
+	x := &InitError{Function: fun.ARN, Type: f.errorType, Message: f.message}
+	if f.document != nil {
+		var d struct {
+			Type    string `json:"errorType"`
+			Message string `json:"errorMessage"`
+		}
+		if json.Unmarshal(f.document, &d) == nil {
+			x.Type, x.Message = d.Type, d.Message
+		}
+	}
+	return x
+}
+
 // initError is the failure that the runtime has reported. The process gets the time to end by itself, so that what it
 // still says is in the log.
 func (e *environment) initError(r *runtimeapi.Response, limit *time.Timer) *failure {
@@ -194,7 +275,7 @@ func (e *environment) initError(r *runtimeapi.Response, limit *time.Timer) *fail
 
 // exitMessage words the end of a runtime as AWS does.
 func exitMessage(x proc.Exit) string {
-	if x.Code == 0 {
+	if x.Signal == 0 && x.Code == 0 {
 		return "Runtime exited without providing a reason"
 	}
 	return "Runtime exited with error: " + x.String()

@@ -18,6 +18,7 @@ type request struct {
 	tries   int           // environments that ended before they took the event
 	begin   time.Time     // when its event was delivered, or its initialisation began
 	event   runtimeapi.Event
+	outlet  *outlet // nil when the response is collected
 }
 
 // How long a runtime may take between its answer and its request for the next event before the invocation is given to
@@ -64,6 +65,9 @@ func (p *Pool) invoke(ctx context.Context, r *request, timeout time.Duration) (R
 	r.event = runtimeapi.Event{
 		RequestID: r.in.RequestID, InvokedARN: r.in.InvokedARN, TraceID: r.in.TraceID, ClientContext: r.in.ClientContext,
 		Timeout: timeout, Payload: r.in.Payload,
+	}
+	if r.outlet != nil {
+		r.event.Stream = r.outlet
 	}
 	turn, err := e.endpoint.Deliver(&r.event, time.Now().Add(nextPatience))
 	if err != nil {
@@ -164,7 +168,7 @@ func (p *Pool) conclude(r *request, resp runtimeapi.Response, err error) (Result
 	switch {
 	case err == nil:
 		e.process.Flush()
-		return p.finish(r, outcome{payload: resp.Payload, failed: resp.Error, errorType: resp.ErrorType}), nil
+		return p.finish(r, outcome{payload: resp.Payload, failed: resp.Error, errorType: resp.ErrorType, contentType: resp.ContentType, streamed: resp.Streamed}), nil
 	case errors.Is(err, runtimeapi.ErrDeadline):
 		e.kill()
 		<-e.process.Done()
@@ -189,6 +193,9 @@ type outcome struct {
 	message   string // AWS's sentence where the runtime gave no document
 	timeout   bool
 	dead      bool // the environment has ended
+
+	contentType string
+	streamed    bool // the caller has the response
 }
 
 // finish writes the end of the log, frees the environment and makes the result.
@@ -224,11 +231,20 @@ func (p *Pool) finish(r *request, o outcome) Result {
 		res.FunctionError = unhandled
 		rep.status = "error"
 	default:
-		rep.errorType = ""
+		if rep.errorType = ""; r.outlet != nil {
+			if !o.streamed {
+				r.outlet.whole(o.contentType, o.payload)
+			}
+			res.Payload = nil
+		}
 	}
-	if e.process != nil && (p.cfg.Logs != nil || r.in.TailLog) {
+	if e.process != nil && (p.courier != nil || r.in.TailLog) {
 		if o.dead {
-			rep.memory = e.process.Exit().MaxMemory
+			x := e.process.Exit()
+			if rep.memory = x.MaxMemory; x.OutOfMemory { // all that it was given
+				rep.memory = int64(r.f.memory()) << 20
+				rep.errorType = "Runtime.OutOfMemory"
+			}
 		}
 		rep.memory = max(rep.memory, e.process.MaxMemory())
 	}

@@ -16,28 +16,37 @@ import (
 const tailSize = 4 << 10
 
 // journal is the log of one environment: the lines of its process and, around each invocation, the platform's own, in
-// AWS's text format.
+// AWS's text or JSON format.
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 type journal struct {
-	f      *Function
-	stream string
-	sink   func(f *Function, stream string, at time.Time, line []byte)
+	f       *Function
+	stream  string
+	courier *courier // nil when nobody keeps logs
 
 	mu      sync.Mutex
 	pending string // RequestID of an invocation whose START line is not written yet
 	want    bool   // the tail of the invocation under way is wanted
 	tail    []byte
 	buf     []byte // for the platform's lines
+
+	backlog []byte  // messages not handed on yet, one behind the other
+	entries []entry // their times and ends
+	room    sync.Cond
 }
 
-func newJournal(f *Function, sink func(*Function, string, time.Time, []byte)) *journal {
+// entry is one message in a journal's backlog.
+type entry struct {
+	at  time.Time
+	end int
+}
+
+func newJournal(f *Function, c *courier) *journal {
 	var id [16]byte
 	rand.Read(id[:])
-	prefix := f.LogStreamPrefix
-	if prefix == "" {
-		prefix = time.Now().UTC().Format("2006/01/02") + "/[" + f.Version + "]"
-	}
-	return &journal{f: f, stream: prefix + hex.EncodeToString(id[:]), sink: sink}
+	prefix := time.Now().UTC().Format("2006/01/02") + "/[" + f.Version + "]"
+	j := &journal{f: f, stream: prefix + hex.EncodeToString(id[:]), courier: c}
+	j.room.L = &j.mu
+	return j
 }
 
 // line takes a line of the process.
@@ -50,8 +59,8 @@ func (j *journal) line(line []byte) {
 
 // write adds a line to the log and to the tail. It is called with mu held.
 func (j *journal) write(line []byte) {
-	if j.sink != nil {
-		j.sink(j.f, j.stream, time.Now(), line)
+	if j.courier != nil {
+		j.gather(line)
 	}
 	if j.want {
 		if len(line) > tailSize {
@@ -64,8 +73,40 @@ func (j *journal) write(line []byte) {
 	}
 }
 
+// gather keeps a line for the courier, and waits for it when there is too much. It is called with mu held.
+func (j *journal) gather(line []byte) {
+	for len(j.backlog) >= maxBacklog {
+		j.courier.hurry()
+		j.room.Wait()
+	}
+	j.backlog = append(j.backlog, line...)
+	j.entries = append(j.entries, entry{time.Now(), len(j.backlog)})
+	if len(j.entries) == 1 {
+		j.courier.add(j)
+	}
+}
+
+// take gives what was gathered.
+func (j *journal) take() []LogEvent {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	text := string(j.backlog)
+	events := make([]LogEvent, len(j.entries))
+	from := 0
+	for i, e := range j.entries {
+		events[i] = LogEvent{e.at, text[from:e.end]}
+		from = e.end
+	}
+	j.backlog, j.entries = j.backlog[:0], j.entries[:0]
+	if cap(j.backlog) > maxBacklog/4 { // after a flood
+		j.backlog, j.entries = nil, nil
+	}
+	j.room.Broadcast()
+	return events
+}
+
 // silent reports whether nobody wants the platform's own lines. It is called with mu held.
-func (j *journal) silent() bool { return j.sink == nil && !j.want }
+func (j *journal) silent() bool { return j.courier == nil && !j.want }
 
 // begin announces an invocation: its START line is written by start, or before the first line of the process.
 func (j *journal) begin(id string, tail bool) {
@@ -98,6 +139,10 @@ func (j *journal) writeStart() {
 	if j.silent() {
 		return
 	}
+	if j.f.Logging.json() {
+		j.writeRecord("platform.start", levelInfo, startRecord{id, j.f.Version})
+		return
+	}
 	b := append(j.buf[:0], "START RequestId: "...)
 	b = append(b, id...)
 	b = append(b, " Version: "...)
@@ -125,6 +170,10 @@ func (j *journal) end(r report) []byte {
 	j.writeStart()
 	if j.silent() {
 		return nil
+	}
+	if j.f.Logging.json() { // its report tells what the notes would
+		j.writeReport(r)
+		return j.cutTail()
 	}
 	for _, n := range r.notes {
 		j.write([]byte(n))
@@ -159,6 +208,11 @@ func (j *journal) end(r report) []byte {
 	}
 	j.buf = b
 	j.write(b)
+	return j.cutTail()
+}
+
+// cutTail gives the tail, when it was wanted. It is called with mu held.
+func (j *journal) cutTail() []byte {
 	if !j.want {
 		return nil
 	}
@@ -167,10 +221,19 @@ func (j *journal) end(r report) []byte {
 }
 
 // initStart tells which runtime begins to initialise.
-func (j *journal) initStart(r proc.Runtime) {
+func (j *journal) initStart(r proc.Runtime, provisioned bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.silent() {
+		return
+	}
+	j.writeStart()
+	if j.f.Logging.json() {
+		version := string(r.Kind) + ":" + r.Version
+		if r.Kind == proc.KindProvided {
+			version = r.Name
+		}
+		j.writeRecord("platform.initStart", levelInfo, initStartRecord{initialization(provisioned), "init", version, j.f.Name, j.f.Version})
 		return
 	}
 	line := "INIT_START Runtime Version: "
@@ -180,7 +243,6 @@ func (j *journal) initStart(r proc.Runtime) {
 	default:
 		line += string(r.Kind) + ":" + r.Version
 	}
-	j.writeStart()
 	j.write([]byte(line))
 }
 
@@ -192,6 +254,14 @@ func (j *journal) initReport(d time.Duration, phase string, f *failure) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.silent() {
+		return
+	}
+	if j.f.Logging.json() {
+		rec := initReportRecord{InitializationType: "on-demand", Phase: phase, Status: "error", ErrorType: f.errorType}
+		if rec.Metrics.DurationMS = millis(d); f.timeout {
+			rec.Status, rec.ErrorType = "timeout", ""
+		}
+		j.writeRecord("platform.initReport", levelWarn, rec)
 		return
 	}
 	b := append(j.buf[:0], "INIT_REPORT Init Duration: "...)
@@ -210,5 +280,10 @@ func (j *journal) initReport(d time.Duration, phase string, f *failure) {
 
 // appendMillis appends d as milliseconds with two decimals.
 func appendMillis(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, math.Round(float64(d)/float64(time.Millisecond)*100)/100, 'f', 2, 64)
+	return strconv.AppendFloat(b, millis(d), 'f', 2, 64)
+}
+
+// millis gives d in milliseconds, rounded to two decimals.
+func millis(d time.Duration) float64 {
+	return math.Round(float64(d)/float64(time.Millisecond)*100) / 100
 }

@@ -63,7 +63,7 @@ func checkContext(t *testing.T, p *Pool, f *Function) {
 		err = json.Unmarshal(r.Payload, &got)
 	}
 	if err != nil || got.ID != in.RequestID || got.ARN != "arn:invoked" || got.Name != "fun" || got.Version != "7" || got.Memory != "256" ||
-		got.Stream == "" || got.Group != "/aws/lambda/fun" || got.Trace != "Root=1-2-3" || got.CWD != f.CodeDir || got.Custom["k"] != "v" ||
+		got.Stream == "" || got.Group != "/aws/lambda/fun" || got.Trace != "Root=1-2-3" || got.CWD != p.taskRoot(f) || got.Custom["k"] != "v" ||
 		got.Left < 20_000 || got.Left > 30_000 || got.Exec != "AWS_Lambda_"+f.Runtime {
 		t.Errorf("context: %s %v", r.Payload, err)
 	}
@@ -113,7 +113,7 @@ func TestPython(t *testing.T) {
 		{"app.missing", `{}`, `\{"errorMessage": "Handler 'missing' missing on module 'app'", "errorType": "Runtime\.HandlerNotFound", "requestId": "", "stackTrace": \[\]\}`, true, ""},
 		{"nowhere.handler", `{}`, `\{"errorMessage": "Unable to import module 'nowhere': No module named 'nowhere'", "errorType": "Runtime\.ImportModuleError", "requestId": "", "stackTrace": \[\]\}`, true, ""},
 		{"imports.handler", `{}`, `.*"Unable to import module 'imports': No module named 'nothing_of_that_name'", "errorType": "Runtime\.ImportModuleError".*`, true, ""},
-		{"syntax.handler", `{}`, `.*"Syntax error in module 'syntax': .*"errorType": "Runtime\.UserCodeSyntaxError".*`, true, ""},
+		{"syntax.handler", `{}`, `.*"Syntax error in module 'syntax': .*"errorType": "Runtime\.UserCodeSyntaxError", "requestId": "", "stackTrace": \["  File \\"/var/task/syntax\.py\\" Line \d+\\n .*`, true, ""},
 		{"raises.handler", `{}`, `\{"errorMessage": "'at import'", "errorType": "KeyError", "requestId": "", "stackTrace": \["  File \\"/var/task/raises\.py\\", line 1, in <module>.*`, true, "INIT_REPORT.*Error Type: KeyError"},
 		{"plain", `{}`, `.*"Bad handler 'plain': .*"Runtime\.MalformedHandlerName".*`, true, ""},
 	})
@@ -148,6 +148,9 @@ func TestNode(t *testing.T) {
 		{"index.handler", do("reject", ""), `\{"errorType":"Runtime\.UnhandledPromiseRejection","errorMessage":"Error: unheard".*`, true, ""},
 		{"index.handler", do("exit", "9"), `.*"Runtime\.ExitError".*exit status 9.*`, true, ""},
 		{"index.callback", `{}`, `"called back"`, false, ""},
+		{"typed/app.handler", `{}`, `\["app\.js","undefined",36\]`, false, ""},
+		{"waits.waits", `{}`, `\{"late":"done"\}`, false, ""},
+		{"waits.hurries", `{}`, `"at once"`, false, ""},
 		{"index.callback", do("error", "no luck"), `\{"errorType":"CustomError","errorMessage":"no luck".*`, true, ""},
 		{"index.nested.deep", `{}`, `null`, false, ""},
 		{"index.stream", `{}`, `ab`, false, ""},
@@ -174,9 +177,9 @@ func TestShell(t *testing.T) {
 	f.CodeDir = open(t)
 	script := `#!/bin/sh
 while true; do
-  curl -sS -D "$TMPDIR/head" -o "$TMPDIR/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next" || exit 1
-  id=$(tr -d '\r' < "$TMPDIR/head" | sed -n 's/^Lambda-Runtime-Aws-Request-Id: //p')
-  curl -sS -o /dev/null -X POST --data-binary "@$TMPDIR/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response" || exit 1
+  curl -sS -D "/tmp/head" -o "/tmp/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next" || exit 1
+  id=$(tr -d '\r' < "/tmp/head" | sed -n 's/^Lambda-Runtime-Aws-Request-Id: //p')
+  curl -sS -o /dev/null -X POST --data-binary "@/tmp/event" "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response" || exit 1
 done
 `
 	if err := os.WriteFile(filepath.Join(f.CodeDir, "bootstrap"), []byte(script), 0o755); err != nil {

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -29,10 +28,11 @@ type Function struct {
 	ID, Name, Version, ARN       string // ARN is qualified with Version
 	Runtime, Handler, Role       string
 	CodeDir                      string            // the extracted code, which is only read
+	OptDir                       string            // the merged layers, which are only read; "" for none
 	Environment                  map[string]string // the function's own variables
 	Timeout                      time.Duration
 	MemoryMB, EphemeralStorageMB int
-	LogGroup, LogStreamPrefix    string
+	Logging                      Logging
 	Account, Region              string
 }
 
@@ -40,7 +40,16 @@ type Function struct {
 type Invocation struct {
 	RequestID, InvokedARN, TraceID, ClientContext string
 	Payload                                       []byte
-	TailLog                                       bool // the end of the log is wanted in the result
+	TailLog                                       bool   // the end of the log is wanted in the result
+	Stream                                        Stream // takes the response as it is made; nil for a Result with it
+}
+
+// Stream takes the response of an invocation, a streaming function's as it is made, others' in one piece. Start is called
+// once, before the first piece; the Result has no Payload then, unless the function failed afterwards. An error of either
+// ends the calls; the function goes on. After Invoke has returned there are no calls.
+type Stream interface {
+	Start(contentType string) error
+	Write(p []byte) (int, error)
 }
 
 // Result is the end of an invocation, successful or not.
@@ -65,9 +74,13 @@ type Config struct {
 	Environments int
 	// IdleTimeout is how long an environment is kept without work; 10 minutes by default.
 	IdleTimeout time.Duration
-	// Logs gets every line of every function's log, in the order of its environment and without its line end. It may be
-	// called from many goroutines, on the path of an invocation; line is only valid during the call. nil means no logs.
-	Logs func(f *Function, stream string, at time.Time, line []byte)
+	// Logs gets every line of every function's log; nil means that nobody does.
+	Logs Logs
+	// Ahead is how many interpreters of each runtime that is used stand ready for functions that need a new environment:
+	// 2 by default, none when negative. One of Python takes about 12 MB, one of Node 45.
+	Ahead int
+	// Private are folders that functions must not see, the platform's data.
+	Private []string
 	// Environment is added to every function's variables, below the function's own.
 	Environment map[string]string
 	// SameUser runs functions as the platform's own user even as root.
@@ -98,6 +111,7 @@ const (
 	fullPatience       = 2 * time.Second
 	memoryPerEnv       = 64 << 20 // bytes of the machine's memory for each environment
 	endTimeout         = 10 * time.Second
+	defaultAhead       = 2
 )
 
 // Pool runs functions. All methods may be called from any goroutine.
@@ -108,6 +122,8 @@ type Pool struct {
 	runtime string // directory of the bootstraps
 	ownDir  string // to be removed by Close
 	extra   []string
+	courier *courier // nil without logs
+	stock   *stock
 
 	mu      sync.Mutex
 	s       *sched
@@ -133,13 +149,13 @@ func New(cfg Config) (*Pool, error) {
 		}
 		dir, p.ownDir = d, d
 	}
-	sb, err := proc.Open(proc.Config{Dir: dir, SameUser: cfg.SameUser, Log: p.log})
+	sb, err := proc.Open(proc.Config{Dir: dir, Private: cfg.Private, SameUser: cfg.SameUser, Log: p.log})
 	if err != nil {
 		p.removeDir()
 		return nil, err
 	}
 	p.sandbox = sb
-	p.runtime = filepath.Join(sb.Dir(), "runtime")
+	p.runtime = sb.RuntimeDir()
 	if err := runtimeapi.WriteBootstraps(p.runtime); err != nil {
 		sb.Close()
 		p.removeDir()
@@ -162,6 +178,10 @@ func New(cfg Config) (*Pool, error) {
 		l.idle = defaultIdle
 	}
 	p.s = newSched(l)
+	if cfg.Logs != nil {
+		p.courier = newCourier(cfg.Logs)
+	}
+	p.stock = newStock(p, cfg.Ahead)
 	return p, nil
 }
 
@@ -176,7 +196,10 @@ func (p *Pool) removeDir() {
 // Check reports whether functions of a runtime can be run here; the error is a *RuntimeMissingError. The first question
 // about a runtime may take the time that an interpreter needs to tell its version.
 func (p *Pool) Check(runtime string) error {
-	_, err := p.sandbox.Find(runtime)
+	r, err := p.sandbox.Find(runtime)
+	if err == nil {
+		p.stock.want(r)
+	}
 	return err
 }
 
@@ -195,6 +218,10 @@ func (p *Pool) Invoke(ctx context.Context, f *Function, in Invocation) (Result, 
 		return Result{}, err
 	}
 	r := &request{f: f, in: in}
+	if in.Stream != nil {
+		r.outlet = &outlet{to: in.Stream}
+		defer r.outlet.leave()
+	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -256,6 +283,10 @@ func (p *Pool) act() {
 		a := p.s.out[i]
 		switch a.verb {
 		case doRun, doInit, doThrottle, doFail:
+			if a.provision != nil {
+				p.answer(a)
+				continue
+			}
 			r := a.ticket.x
 			r.grant = a
 			r.granted <- struct{}{}
@@ -263,8 +294,10 @@ func (p *Pool) act() {
 			e := p.newEnvironment(a.env)
 			p.work.Add(1)
 			go e.live()
+		case doWarm:
+			p.answer(a)
 		case doEnd:
-			a.env.x.kill()
+			a.env.x.end()
 		}
 	}
 	clear(p.s.out)
@@ -297,6 +330,55 @@ func (p *Pool) tell(event func(s *sched, now time.Time)) {
 	p.act()
 }
 
+// Provision wants n environments of f that are kept beside those on demand, whether they are used or not, and returns
+// once they are warm. 0 gives them up. An error is an *InitError of the function, ErrThrottled when the machine has no
+// place for as many, ErrClosed, or another one about the machine; so is ErrClosed when a later call or Retire has taken
+// its place. When ctx ends first, its error is returned, and the environments are still wanted.
+func (p *Pool) Provision(ctx context.Context, f *Function, n int) error {
+	if _, err := p.sandbox.Find(f.Runtime); err != nil {
+		return err
+	}
+	x := &provision{done: make(chan struct{})}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return ErrClosed
+	}
+	p.s.keepWarm(f, max(n, 0), x, time.Now())
+	p.act()
+	p.mu.Unlock()
+	select {
+	case <-x.done:
+		return x.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// InitError says that an environment could not be initialised, for which its function is to blame.
+type InitError struct {
+	Function string // ARN
+	Type     string // as AWS names it, such as Runtime.ExitError
+	Message  string
+}
+
+func (e *InitError) Error() string {
+	return fmt.Sprintf("the initialisation of %s failed: %s: %s", e.Function, e.Type, e.Message)
+}
+
+// answer tells a call of Provision how it ended. It is called with mu held.
+func (p *Pool) answer(a action) {
+	switch x := a.provision; {
+	case a.verb == doThrottle:
+		x.err = ErrThrottled
+	case a.verb == doFail:
+		x.err = ErrClosed
+	case a.env != nil:
+		x.err = a.env.x.failure.asError(a.env.x.f)
+	}
+	close(a.provision.done)
+}
+
 // Close ends every process and waits for its end, 10 seconds at most. Invocations under way end with ErrClosed. It is
 // idempotent.
 func (p *Pool) Close() error {
@@ -313,9 +395,12 @@ func (p *Pool) Close() error {
 	p.s.close()
 	p.act()
 	for e := range p.live {
-		e.kill()
+		if e.env.state != envGone { // the others were told to end
+			e.kill()
+		}
 	}
 	p.mu.Unlock()
+	p.stock.close()
 
 	ended := make(chan struct{})
 	go func() {
@@ -329,6 +414,9 @@ func (p *Pool) Close() error {
 		n := len(p.live)
 		p.mu.Unlock()
 		return fmt.Errorf("pool: %d processes have not ended %v after they were killed", n, endTimeout)
+	}
+	if p.courier != nil {
+		p.courier.close()
 	}
 	err := p.sandbox.Close()
 	p.removeDir()

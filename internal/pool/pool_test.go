@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(platformVariable) != "" {
 		os.Exit(platform())
 	}
+	if dir := os.Getenv(handlerVariable); dir != "" { // an ordinary user has no compiler's cache
+		handlerDir = dir
+		os.Exit(m.Run())
+	}
 	dir, err := os.MkdirTemp("", "teal-pool-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -164,8 +168,7 @@ func TestErrors(t *testing.T) {
 
 func TestInit(t *testing.T) {
 	p := newPool(t, Config{})
-	mark := filepath.Join(open(t), "mark")
-	second := goFunction("second", map[string]string{"INIT": "second", "MARK": mark})
+	second := goFunction("second", map[string]string{"INIT": "second", "GATE": newGate(t, 1, 1).addr})
 	if r := invoke(t, p, second, do("count", "")); string(r.Payload) != "1" || !r.Cold || r.Init != 0 {
 		t.Errorf("an initialisation that succeeds when repeated: %s %+v", r.Payload, r)
 	}
@@ -223,25 +226,19 @@ func open(t *testing.T) string {
 }
 
 func TestLogs(t *testing.T) {
-	var mu sync.Mutex
-	var lines []string
-	streams := map[string]bool{}
-	p := newPool(t, Config{Logs: func(f *Function, stream string, at time.Time, line []byte) {
-		mu.Lock()
-		defer mu.Unlock()
-		lines = append(lines, string(line))
-		streams[stream] = true
-	}})
+	var logs sink
+	p := newPool(t, Config{Logs: &logs})
 	f := goFunction("a", nil)
-	f.LogStreamPrefix = "2026/11/21/[7]"
 	in := call(do("log", "one|two|three"))
 	r, err := p.Invoke(context.Background(), f, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mu.Lock()
-	all := strings.Join(lines, "\n") + "\n"
-	mu.Unlock()
+	p.FlushLogs()
+	if n := logs.count(); n != 7 {
+		t.Fatalf("%d lines in the log", n)
+	}
+	all := strings.Join(logs.lines, "\n") + "\n"
 	want := regexp.MustCompile(`^INIT_START Runtime Version: provided\.al2023\n` +
 		`START RequestId: ` + in.RequestID + ` Version: 7\none\ntwo\nthree\nEND RequestId: ` + in.RequestID + `\n` +
 		`REPORT RequestId: ` + in.RequestID + `\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 256 MB\tMax Memory Used: [1-9]\d* MB\tInit Duration: \d+\.\d\d ms\t\n$`)
@@ -252,8 +249,8 @@ func TestLogs(t *testing.T) {
 	if string(r.LogTail) != tail {
 		t.Errorf("tail:\n%s\nwant:\n%s", r.LogTail, tail)
 	}
-	for s := range streams {
-		if !regexp.MustCompile(`^2026/11/21/\[7\][0-9a-f]{32}$`).MatchString(s) {
+	for s := range logs.stream {
+		if !regexp.MustCompile(`^\d{4}/\d\d/\d\d/\[7\][0-9a-f]{32}$`).MatchString(s) {
 			t.Errorf("stream %q", s)
 		}
 	}
@@ -261,11 +258,7 @@ func TestLogs(t *testing.T) {
 	if len(r.LogTail) != 4096 || !strings.Contains(string(r.LogTail), "REPORT RequestId") || !strings.Contains(string(r.LogTail), "line 4999") {
 		t.Errorf("%d bytes of tail: %s", len(r.LogTail), r.LogTail)
 	}
-	mu.Lock()
-	if n := len(lines); n != 7+5000+3 {
-		t.Errorf("%d lines in the log", n)
-	}
-	mu.Unlock()
+	until(t, func() bool { return logs.count() == 7+5000+3 })
 	in = call(do("log", "x"))
 	in.TailLog = false
 	if r, err := p.Invoke(context.Background(), f, in); err != nil || r.LogTail != nil {
@@ -293,26 +286,26 @@ func TestBigPayload(t *testing.T) {
 func TestConcurrency(t *testing.T) {
 	p := newPool(t, Config{Concurrency: 8})
 	f := goFunction("a", nil)
-	dir := open(t)
+	g := newGate(t, 8, 0)
 	var wg sync.WaitGroup
 	for range 8 { // they end only when all of them run at the same time
 		wg.Go(func() {
-			if r := invoke(t, p, f, do("meet", dir+"|8")); string(r.Payload) != `"met"` {
+			if r := invoke(t, p, f, do("meet", g.addr)); string(r.Payload) != `"met"` {
 				t.Errorf("%s", r.Payload)
 			}
 		})
 	}
 	wg.Wait()
 
-	gate := open(t)
+	gate := newGate(t, 9, 0)
 	for range 8 {
-		wg.Go(func() { invoke(t, p, f, do("meet", gate+"|9")) })
+		wg.Go(func() { invoke(t, p, f, do("meet", gate.addr)) })
 	}
-	until(t, func() bool { return entries(gate) == 8 })
+	until(t, func() bool { return gate.waiting() == 8 })
 	if _, err := p.Invoke(context.Background(), f, call(do("count", ""))); !errors.Is(err, ErrThrottled) {
 		t.Errorf("the ninth: %v", err)
 	}
-	os.WriteFile(filepath.Join(gate, "ninth"), nil, 0o600)
+	gate.open()
 	wg.Wait()
 	if r := invoke(t, p, f, do("count", "")); r.Cold {
 		t.Error("no environment was kept")
@@ -323,23 +316,23 @@ func TestCallerLeaves(t *testing.T) {
 	p := newPool(t, Config{})
 	f := goFunction("a", nil)
 	for _, warm := range []bool{false, true} {
-		gate := open(t)
+		gate := newGate(t, 2, 0)
 		ctx, cancel := context.WithCancel(context.Background())
 		left := make(chan error)
 		go func() {
-			_, err := p.Invoke(ctx, f, call(do("meet", gate+"|2")))
+			_, err := p.Invoke(ctx, f, call(do("meet", gate.addr)))
 			left <- err
 		}()
 		until(t, func() bool { return p.inFlight() == 1 })
 		if warm { // leave in the middle of the invocation, not of the start
-			until(t, func() bool { return entries(gate) == 1 })
+			until(t, func() bool { return gate.waiting() == 1 })
 		}
 		cancel()
 		if err := <-left; !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		until(t, func() bool { return entries(gate) == 1 }) // it goes on
-		os.WriteFile(filepath.Join(gate, "second"), nil, 0o600)
+		until(t, func() bool { return gate.waiting() == 1 }) // it goes on
+		gate.open()
 		until(t, func() bool { return p.inFlight() == 0 })
 		if r := invoke(t, p, f, do("count", "")); r.Cold {
 			t.Error("the environment did not survive its caller")
@@ -359,11 +352,6 @@ func until(t *testing.T, done func() bool) {
 	}
 }
 
-func entries(dir string) int {
-	l, _ := os.ReadDir(dir)
-	return len(l)
-}
-
 func (p *Pool) inFlight() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -380,15 +368,15 @@ func TestRetireAndIdle(t *testing.T) {
 	p := newPool(t, Config{IdleTimeout: 50 * time.Millisecond})
 	f := goFunction("a", nil)
 	invoke(t, p, f, do("count", ""))
-	gate := open(t)
+	gate := newGate(t, 2, 0)
 	done := make(chan Result)
-	go func() { done <- invoke(t, p, f, do("meet", gate+"|2")) }()
-	until(t, func() bool { return entries(gate) == 1 })
+	go func() { done <- invoke(t, p, f, do("meet", gate.addr)) }()
+	until(t, func() bool { return gate.waiting() == 1 })
 	p.Retire("a")
 	if n := p.processes(); n != 1 {
 		t.Errorf("%d processes while one is busy", n)
 	}
-	os.WriteFile(filepath.Join(gate, "second"), nil, 0o600)
+	gate.open()
 	if r := <-done; string(r.Payload) != `"met"` {
 		t.Errorf("the busy environment: %s", r.Payload)
 	}
@@ -402,13 +390,13 @@ func TestRetireAndIdle(t *testing.T) {
 func TestClose(t *testing.T) {
 	p := newPool(t, Config{})
 	f := goFunction("a", nil)
-	gate := open(t)
+	gate := newGate(t, 2, 0)
 	done := make(chan error)
 	go func() {
-		_, err := p.Invoke(context.Background(), f, call(do("meet", gate+"|2")))
+		_, err := p.Invoke(context.Background(), f, call(do("meet", gate.addr)))
 		done <- err
 	}()
-	until(t, func() bool { return entries(gate) == 1 })
+	until(t, func() bool { return gate.waiting() == 1 })
 	closed := make(chan error)
 	go func() { closed <- p.Close() }()
 	if err := <-done; !errors.Is(err, ErrClosed) {

@@ -50,6 +50,10 @@ type fn struct {
 	starting int
 	busy     int
 	retired  bool
+	kept     int           // environments beyond those on demand, starting ones included
+	warm     int           // of them, those that are ready or were
+	keep     int           // how many are wanted
+	asked    *provision    // who waits for them
 	hungry   bool          // listed in sched.hungry
 	duration time.Duration // moving average of invocations; 0 until there was one
 	init     time.Duration // of the last start; 0 until there was one
@@ -70,6 +74,8 @@ const (
 type env struct {
 	fn         *fn
 	state      envState
+	kept       bool // provisioned: it stays, whether it is used or not
+	warm       bool // counted in fn.warm
 	since      time.Time
 	prev, next *env // in sched.idle
 	x          *environment
@@ -90,13 +96,15 @@ const (
 	doStart                // start env
 	doEnd                  // end env; the scheduler has forgotten it
 	doThrottle             // refuse ticket; the scheduler has forgotten it
+	doWarm                 // tell provision that its environments are ready, or by env that this one failed
 	doFail                 // refuse ticket, because the pool is closed; the scheduler has forgotten it
 )
 
 type action struct {
-	verb   verb
-	env    *env
-	ticket *ticket
+	verb      verb
+	env       *env
+	ticket    *ticket
+	provision *provision
 }
 
 func newSched(l limits) *sched {
@@ -128,8 +136,17 @@ func (s *sched) runIdle(f *fn, t *ticket) bool {
 	if n == 0 {
 		return false
 	}
-	e := f.idle[n-1]
-	f.idle = f.idle[:n-1]
+	i := n - 1
+	if f.kept > 0 { // the provisioned ones first, so that the others grow old
+		for k := i; k >= 0; k-- {
+			if f.idle[k].kept {
+				i = k
+				break
+			}
+		}
+	}
+	e := f.idle[i]
+	f.idle = append(f.idle[:i], f.idle[i+1:]...)
 	s.idle.remove(e)
 	s.run(e, t, doRun)
 	return true
@@ -139,7 +156,7 @@ func (s *sched) runIdle(f *fn, t *ticket) bool {
 func (s *sched) run(e *env, t *ticket, v verb) {
 	e.state = envBusy
 	e.fn.busy++
-	s.do(action{v, e, t})
+	s.do(action{verb: v, env: e, ticket: t})
 }
 
 func (s *sched) do(a action) { s.out = append(s.out, a) }
@@ -151,6 +168,7 @@ func (s *sched) started(e *env, init time.Duration, now time.Time) {
 	}
 	s.leaveStart(e)
 	e.fn.init = init
+	s.warmed(e)
 	s.free(e, now)
 	s.feedAll(now)
 }
@@ -161,6 +179,7 @@ func (s *sched) failed(e *env, now time.Time) {
 		return
 	}
 	s.leaveStart(e)
+	s.cold(e)
 	if f := e.fn; len(f.waiting) > 0 {
 		s.run(e, s.shift(f), doInit)
 	} else {
@@ -212,7 +231,7 @@ func (s *sched) returned(e *env, t *ticket, now time.Time) {
 	}
 	if s.closed {
 		s.inFlight--
-		s.do(action{doFail, nil, t})
+		s.do(action{verb: doFail, ticket: t})
 		return
 	}
 	if g := s.functions[f.id]; g != nil {
@@ -258,9 +277,10 @@ func (s *sched) retire(id string) {
 		return
 	}
 	f.retired = true
+	s.unkeep(f)
 	for _, e := range f.idle {
 		s.idle.remove(e)
-		s.do(action{doEnd, e, nil})
+		s.do(action{verb: doEnd, env: e})
 		s.forget(e)
 	}
 	f.idle = nil
@@ -274,7 +294,7 @@ func (s *sched) close() {
 	for _, f := range s.functions {
 		for _, t := range f.waiting {
 			s.inFlight--
-			s.do(action{doFail, nil, t})
+			s.do(action{verb: doFail, ticket: t})
 		}
 		f.waiting = nil
 		s.retire(f.id)
@@ -292,7 +312,7 @@ func (s *sched) tick(now time.Time) {
 		}
 		s.idle.remove(e)
 		e.fn.dropIdle(e)
-		s.do(action{doEnd, e, nil})
+		s.do(action{verb: doEnd, env: e})
 		s.forget(e)
 	}
 	s.feedAll(now)
@@ -305,11 +325,17 @@ func (s *sched) free(e *env, now time.Time) {
 	case len(f.waiting) > 0:
 		s.run(e, s.shift(f), doRun)
 	case f.retired || s.closed:
-		s.do(action{doEnd, e, nil})
+		s.do(action{verb: doEnd, env: e})
 		s.forget(e)
 	default:
 		e.state, e.since = envIdle, now
 		f.idle = append(f.idle, e)
+		if e.kept && f.kept > f.keep { // fewer are wanted by now: it goes on as one on demand
+			s.lost(e)
+		}
+		if e.kept {
+			return
+		}
 		s.idle.push(e)
 		s.wakeBy(now.Add(s.limits.idle))
 	}
@@ -323,12 +349,13 @@ func (s *sched) forget(e *env) {
 	e.state = envGone
 	s.envs--
 	e.fn.envs--
+	s.lost(e)
 	s.settle(e.fn)
 }
 
 // settle drops what is known of a function that has no environment and no request.
 func (s *sched) settle(f *fn) {
-	if f.envs == 0 && len(f.waiting) == 0 && s.functions[f.id] == f {
+	if f.envs == 0 && len(f.waiting) == 0 && f.keep == 0 && s.functions[f.id] == f {
 		delete(s.functions, f.id)
 	}
 }
@@ -353,6 +380,9 @@ func (s *sched) feedAll(now time.Time) {
 		if len(f.waiting) > 0 {
 			s.feed(f, now)
 		}
+		if f.kept < f.keep {
+			s.feedKept(f, now)
+		}
 	}
 	clear(list)
 	s.spare = list
@@ -376,22 +406,28 @@ func (s *sched) feed(f *fn, now time.Time) {
 				break
 			}
 			s.inFlight--
-			s.do(action{doThrottle, nil, s.shift(f)})
+			s.do(action{verb: doThrottle, ticket: s.shift(f)})
 			s.settle(f)
 			continue
 		}
-		e := &env{fn: f, state: envStarting, since: now}
-		f.envs++
-		f.starting++
-		s.envs++
-		s.starting++
-		s.young = append(s.young, start{e, now})
-		s.do(action{doStart, e, nil})
+		s.start(f, now)
 	}
 	if len(f.waiting) > 0 && !f.hungry {
 		f.hungry = true
 		s.hungry = append(s.hungry, f)
 	}
+}
+
+// start begins an environment of f.
+func (s *sched) start(f *fn, now time.Time) *env {
+	e := &env{fn: f, state: envStarting, since: now}
+	f.envs++
+	f.starting++
+	s.envs++
+	s.starting++
+	s.young = append(s.young, start{e, now})
+	s.do(action{verb: doStart, env: e})
+	return e
 }
 
 // holdUntil tells until when f's first uncovered request should wait for one of f's busy environments: as long as those
@@ -425,7 +461,7 @@ func (s *sched) evict() bool {
 	}
 	s.idle.remove(e)
 	e.fn.dropIdle(e)
-	s.do(action{doEnd, e, nil})
+	s.do(action{verb: doEnd, env: e})
 	s.forget(e)
 	return true
 }
@@ -452,31 +488,4 @@ func (f *fn) dropIdle(e *env) {
 			return
 		}
 	}
-}
-
-// envList is a list of idle environments in the order in which they became so.
-type envList struct{ first, last *env }
-
-func (l *envList) push(e *env) {
-	e.prev, e.next = l.last, nil
-	if l.last != nil {
-		l.last.next = e
-	} else {
-		l.first = e
-	}
-	l.last = e
-}
-
-func (l *envList) remove(e *env) {
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else {
-		l.first = e.next
-	}
-	if e.next != nil {
-		e.next.prev = e.prev
-	} else {
-		l.last = e.prev
-	}
-	e.prev, e.next = nil, nil
 }

@@ -48,11 +48,13 @@ type script struct {
 	names    map[*env]string
 	tickets  map[string]*ticket
 	requests map[*request]string
+
+	provisions map[*provision]string
 }
 
 func runScript(t *testing.T, text string) string {
 	t.Helper()
-	x := &script{envs: map[string]*env{}, names: map[*env]string{}, tickets: map[string]*ticket{}, requests: map[*request]string{}}
+	x := &script{envs: map[string]*env{}, names: map[*env]string{}, tickets: map[string]*ticket{}, requests: map[*request]string{}, provisions: map[*provision]string{}}
 	x.s = newSched(limits{concurrency: 100, environments: 100, starts: 100, young: time.Second, patience: 50 * time.Millisecond, idle: time.Minute, full: 2 * time.Second})
 	var out strings.Builder
 	for line := range strings.Lines(text) {
@@ -108,6 +110,11 @@ func (x *script) event(t *testing.T, w []string) (did []string) {
 		if !x.s.request(r, now) {
 			did = append(did, "throttled "+w[2])
 		}
+	case "keep": // function, number, name
+		n, _ := strconv.Atoi(w[2])
+		pv := &provision{}
+		x.provisions[pv] = w[3]
+		x.s.keepWarm(&Function{ID: w[1]}, n, pv, now)
 	case "started":
 		x.s.started(e(), dur(w[2]), now)
 	case "failed":
@@ -132,13 +139,16 @@ func (x *script) event(t *testing.T, w []string) (did []string) {
 		t.Fatalf("no event %s", w[0])
 	}
 	for _, a := range x.s.out {
-		text := []string{"run", "init", "start", "end", "throttle", "fail"}[a.verb]
+		text := []string{"run", "init", "start", "end", "throttle", "warm", "fail"}[a.verb]
 		if a.env != nil {
 			if x.names[a.env] == "" {
 				name := "e" + strconv.Itoa(len(x.names)+1)
 				x.names[a.env], x.envs[name] = name, a.env
 			}
 			text += " " + x.names[a.env]
+		}
+		if a.provision != nil {
+			text += " " + x.provisions[a.provision]
 		}
 		if a.ticket != nil {
 			name := x.requests[a.ticket.x]
@@ -170,9 +180,22 @@ func TestSchedulerKeepsItsPromises(t *testing.T) {
 		now := time.Unix(1000, 0)
 		accepted, finished := 0, 0
 		holds := map[*env]*ticket{}
+		asked := map[*provision]bool{}
+		keep := func(f, n int) {
+			x := &provision{}
+			asked[x] = true
+			s.keepWarm(&Function{ID: fmt.Sprint("f", f)}, n, x, now)
+		}
 		var starting, unready []*env
 		absorb := func() {
 			for _, a := range s.out {
+				if a.provision != nil {
+					if !asked[a.provision] {
+						t.Fatal("a provision is answered twice")
+					}
+					delete(asked, a.provision)
+					continue
+				}
 				switch a.verb {
 				case doRun, doInit:
 					if holds[a.env] != nil {
@@ -201,7 +224,17 @@ func TestSchedulerKeepsItsPromises(t *testing.T) {
 				idle++
 			}
 			for _, f := range s.functions {
-				idle -= len(f.idle)
+				for _, e := range f.idle {
+					if !e.kept {
+						idle--
+					}
+				}
+				if f.warm > f.kept || f.kept > f.envs {
+					t.Fatalf("%d environments, %d provisioned, %d of them warm", f.envs, f.kept, f.warm)
+				}
+				if f.asked == nil && f.kept < f.keep && !f.hungry {
+					t.Fatal("a provisioned environment is forgotten")
+				}
 				if len(f.waiting) > 0 && len(f.idle) > 0 {
 					t.Fatal("a request waits beside an idle environment")
 				}
@@ -277,15 +310,17 @@ func TestSchedulerKeepsItsPromises(t *testing.T) {
 				}
 			case 9:
 				s.tick(now)
+			case 10:
+				keep(rapid.IntRange(0, 2).Draw(t, "f"), rapid.IntRange(0, 4).Draw(t, "kept"))
 			}
 			absorb()
 		}
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
-			step(rapid.IntRange(0, 9).Draw(t, "event"))
+			step(rapid.IntRange(0, 10).Draw(t, "event"))
 		}
 		// everything answers from now on, and the clock is obeyed
 		for range 10_000 {
-			if s.inFlight == 0 && len(starting) == 0 && len(unready) == 0 {
+			if s.inFlight == 0 && len(starting) == 0 && len(unready) == 0 && len(asked) == 0 {
 				break
 			}
 			for len(starting) > 0 {
@@ -314,6 +349,18 @@ func TestSchedulerKeepsItsPromises(t *testing.T) {
 		}
 		if s.inFlight != 0 {
 			t.Fatalf("%d requests are never served", s.inFlight)
+		}
+		if len(asked) != 0 {
+			t.Fatalf("%d provisions are never answered", len(asked))
+		}
+		for _, f := range s.functions {
+			if f.warm < f.keep {
+				t.Fatalf("%d of %d provisioned environments are warm", f.warm, f.keep)
+			}
+		}
+		for f := range 3 {
+			keep(f, 0)
+			absorb()
 		}
 		now = now.Add(time.Hour)
 		s.tick(now)

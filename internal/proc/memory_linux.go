@@ -24,3 +24,26 @@ func MachineMemory() int64 {
 	}
 	return n
 }
+
+// HandlesTerm reports whether the process does something of its own when it gets SIGTERM.
+func (p *Process) HandlesTerm() bool {
+	_, rest, ok := strings.Cut(p.readStatus(), "\nSigCgt:")
+	line, _, _ := strings.Cut(rest, "\n")
+	set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+	return ok && err == nil && set&(1<<(unix.SIGTERM-1)) != 0
+}
+
+// readStatus reads /proc/pid/status; it is empty when the process has ended.
+func (p *Process) readStatus() string {
+	var buf [4096]byte
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status < 0 {
+		return ""
+	}
+	n, err := unix.Pread(p.status, buf[:], 0)
+	if err != nil {
+		return ""
+	}
+	return string(buf[:n])
+}

@@ -11,7 +11,7 @@ import (
 // Owns reports whether the other end of a TCP connection on this machine belongs to the slot's user. Where functions
 // have no users of their own it cannot tell, and answers true.
 func (sl *Slot) Owns(nc net.Conn) bool {
-	if sl.UID < 0 || !sl.s.holds("the Runtime API knows its caller") {
+	if sl.UID < 0 || !sl.s.holds(propCaller) {
 		return true
 	}
 	uid, err := peerUID(nc)

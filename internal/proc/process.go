@@ -9,12 +9,27 @@ import (
 	"time"
 )
 
+// Room is what a process is given of the machine. Zero values stand for nothing to see, and for no limit of its own.
+type Room struct {
+	Code   string // folder of the function's code, of the machine: read-only
+	Opt    string // folder of the function's layers, read-only
+	Memory int64  // bytes
+	Temp   int64  // bytes of private temporary files
+}
+
 // Spec says what to start.
 type Spec struct {
 	Path string   // the executable, absolute
 	Args []string // without the executable's own name
 	Env  []string // the whole environment; nothing of the platform's is added
-	Dir  string   // working directory
+	Dir  string   // working directory, as the process sees it
+	Room Room     // a process without code is given its room by Furnish
+	// Ahead gives the process a pipe as its descriptor 3, through which Furnish tells it what it is to run.
+	Ahead bool
+	// Idle lets the process run only when nothing else does, until Furnish, where the platform may say so.
+	Idle bool
+	// Interpreter is an executable with a folder of its own that the process must see.
+	Interpreter string
 	// Line is called for every line that the process writes to its standard output or standard error, without the line
 	// end, one at a time; it must not keep the slice. Lines longer than MaxLine come in pieces.
 	Line func(line []byte)
@@ -25,6 +40,8 @@ type Exit struct {
 	Code      int            // exit status, or -1 after a signal
 	Signal    syscall.Signal // 0 when it exited by itself
 	MaxMemory int64          // bytes, of the process itself at its peak; 0 when unknown
+	// OutOfMemory: the kernel has ended it because it took more memory than it was given.
+	OutOfMemory bool
 }
 
 // String gives the end as AWS words it: "exit status 1", "signal: killed".
@@ -38,12 +55,16 @@ func (x Exit) String() string {
 // Process is a running process. All methods may be called from any goroutine.
 type Process struct {
 	pid    int
+	slot   *Slot
 	output *output
+	tell   *os.File // until Furnish
 	done   chan struct{}
 	exit   Exit
 
 	mu     sync.Mutex
 	reaped bool
+
+	machine
 
 	pidfd    int // -1 for none
 	status   int // descriptor of /proc/pid/status, -1 for none
@@ -62,17 +83,58 @@ func (sl *Slot) Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer syscall.Close(w)
 	attr := &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: []uintptr{null.Fd(), uintptr(w), uintptr(w)}}
-	p := &Process{output: out, done: make(chan struct{}), pidfd: -1, status: -1}
-	err = sl.s.spawner.do(func() error { return p.fork(sl, spec, attr) })
-	syscall.Close(w)
-	if err != nil {
+	p := &Process{slot: sl, output: out, done: make(chan struct{}), pidfd: -1, status: -1}
+	if spec.Ahead {
+		r, w, err := os.Pipe()
+		if err != nil {
+			out.close()
+			return nil, fmt.Errorf("proc: %w", err)
+		}
+		defer r.Close()
+		p.tell = w
+		attr.Files = append(attr.Files, r.Fd())
+	}
+	if err := p.fork(sl, spec, attr); err != nil {
 		out.close()
+		p.closeTell()
 		return nil, err
 	}
 	go out.pump()
 	go p.wait()
 	return p, nil
+}
+
+// Furnish gives a process that was started ahead its room, and tells it what it is to run. It is called once.
+func (p *Process) Furnish(r Room, message []byte) error {
+	if err := p.furnish(r); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	w := p.tell
+	p.tell = nil
+	p.mu.Unlock()
+	if w == nil {
+		return os.ErrClosed
+	}
+	_, err := w.Write(message)
+	if err2 := w.Close(); err == nil {
+		err = err2
+	}
+	if err != nil {
+		return fmt.Errorf("proc: a process that was started ahead does not listen: %w", err)
+	}
+	return nil
+}
+
+func (p *Process) closeTell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tell != nil {
+		p.tell.Close()
+		p.tell = nil
+	}
 }
 
 // Pid is the process id as the platform sees it.
@@ -126,7 +188,8 @@ func (p *Process) reap() {
 	}
 	p.output.flush()
 	p.output.close()
-	p.closeStatus()
+	p.closeTell()
+	p.cleanUp()
 	close(p.done)
 }
 

@@ -7,6 +7,8 @@
 package proc
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +25,8 @@ type Config struct {
 	// under the system's temporary directory, which Close removes. Functions' users must be able to reach it: every
 	// directory on its path needs the execute bit for others.
 	Dir string
+	// Private are folders that functions must not see; an interpreter's folder is never shown when it holds one of them.
+	Private []string
 	// SameUser keeps functions on the platform's own user where a separate one would be possible.
 	SameUser bool
 	// Log is told once about each thing that the machine cannot give; nil means slog.Default().
@@ -42,6 +46,14 @@ const (
 	uidCount = 1 << 16
 )
 
+// Where a function finds things when it has a tree of its own: as on AWS.
+const (
+	taskRoot    = "/var/task"
+	runtimeRoot = "/var/runtime"
+	optRoot     = "/opt"
+	tempRoot    = "/tmp"
+)
+
 // ErrClosed is returned by a Sandbox after Close.
 var ErrClosed = errors.New("proc: sandbox closed")
 
@@ -50,6 +62,7 @@ type Sandbox struct {
 	dir     string
 	ownDir  bool
 	log     *slog.Logger
+	private []string
 	spawner *spawner
 	uids    bool // every process has a user of its own
 	uidBase int
@@ -70,9 +83,23 @@ type Property struct {
 	Why   string
 }
 
+// The names of the properties.
+const (
+	propUser      = "separate user"
+	propPrivs     = "no new privileges"
+	propOrphans   = "no process outlives its function"
+	propLimits    = "limits of files and processes"
+	propCaller    = "the Runtime API knows its caller"
+	propTree      = "private /tmp and read-only code at /var/task"
+	propData      = "the platform's data is out of reach"
+	propLandlock  = "Landlock"
+	propMemory    = "limit of memory"
+	propProcesses = "limit of processes of each environment"
+)
+
 // Open finds out what the machine gives. It fails when Dir cannot be made or cannot be reached by functions.
 func Open(cfg Config) (*Sandbox, error) {
-	s := &Sandbox{dir: cfg.Dir, log: cfg.Log, used: make(map[int]bool)}
+	s := &Sandbox{dir: cfg.Dir, log: cfg.Log, private: cfg.Private, used: make(map[int]bool)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -91,6 +118,12 @@ func Open(cfg Config) (*Sandbox, error) {
 	if err == nil {
 		err = os.Chmod(s.dir, 0o711)
 	}
+	if err == nil {
+		err = os.MkdirAll(s.RuntimeDir(), 0o755)
+	}
+	if err == nil {
+		err = os.Chmod(s.RuntimeDir(), 0o755) // whatever the umask
+	}
 	if err != nil {
 		return nil, fmt.Errorf("proc: no directory for functions' temporary files: %w", err)
 	}
@@ -100,7 +133,6 @@ func Open(cfg Config) (*Sandbox, error) {
 			return nil, fmt.Errorf("proc: functions run as unprivileged users and cannot reach %s, because %s is closed to others; choose another directory or run chmod o+x %s", s.dir, at, at)
 		}
 	}
-	s.spawner = newSpawner()
 	s.probe()
 	s.found = finder{separate: s.uids, log: s.log}
 	return s, nil
@@ -108,7 +140,7 @@ func Open(cfg Config) (*Sandbox, error) {
 
 // setUsers decides whether functions get users of their own.
 func (s *Sandbox) setUsers(same bool) {
-	p := Property{Name: "separate user"}
+	p := Property{Name: propUser}
 	switch base, err := freeUIDs(); {
 	case same:
 		p.Why = "turned off by configuration"
@@ -161,6 +193,12 @@ func cutLine(s string) (line, rest string, found bool) {
 // Properties lists what holds on this machine.
 func (s *Sandbox) Properties() []Property { return append([]Property(nil), s.props...) }
 
+// GroupName is the name of the sandbox's folders of control groups, the same for the same Dir.
+func (s *Sandbox) GroupName() string {
+	id := sha256.Sum256([]byte(s.dir))
+	return "teal-" + hex.EncodeToString(id[:6])
+}
+
 // holds reports whether a property holds.
 func (s *Sandbox) holds(name string) bool {
 	for _, p := range s.props {
@@ -177,13 +215,28 @@ func (s *Sandbox) Dir() string { return s.dir }
 // SeparateUser reports whether functions run as users other than the platform's; what they read must then be open to others.
 func (s *Sandbox) SeparateUser() bool { return s.uids }
 
+// RuntimeDir is the directory for what runtimes need, on the machine; every process sees it.
+func (s *Sandbox) RuntimeDir() string { return filepath.Join(s.dir, "runtime") }
+
 // Slot is the place of one process: its user and its private temporary directory.
 type Slot struct {
 	s       *Sandbox
 	n       int
 	UID     int    // the user, or -1 for the platform's own
-	TempDir string // private, empty, writable
+	TempDir string // private, empty, writable; as the process sees it
 	once    sync.Once
+}
+
+// Paths are where a process finds its folders.
+type Paths struct{ Task, Opt, Runtime, Temp string }
+
+// Paths tells where a process in this slot will see what its room holds: where AWS has it, or else where it is on the
+// machine. Opt is "" when there is none and it is not where AWS has it.
+func (sl *Slot) Paths(r Room) Paths {
+	if sl.s.OwnTree() {
+		return Paths{taskRoot, optRoot, runtimeRoot, tempRoot}
+	}
+	return Paths{r.Code, r.Opt, sl.s.RuntimeDir(), sl.TempDir}
 }
 
 // Slot makes a place for a process. Release gives it back once the process has ended.
@@ -212,6 +265,10 @@ func (s *Sandbox) Slot() (*Slot, error) {
 	if s.uids {
 		sl.UID = s.uidBase + sl.n
 	}
+	if s.OwnTree() {
+		sl.TempDir = tempRoot
+		return sl, nil
+	}
 	sl.TempDir = filepath.Join(s.dir, "tmp-"+strconv.Itoa(sl.n))
 	err := os.Mkdir(sl.TempDir, 0o700)
 	if errors.Is(err, os.ErrExist) { // left behind by a platform that was killed
@@ -232,13 +289,21 @@ func (s *Sandbox) Slot() (*Slot, error) {
 // Release removes the temporary directory and frees the user. It is idempotent.
 func (sl *Slot) Release() {
 	sl.once.Do(func() {
+		if sl.s.OwnTree() { // /tmp has gone with the process
+			sl.s.free(sl.n)
+			return
+		}
 		if err := os.RemoveAll(sl.TempDir); err != nil {
 			sl.s.log.Warn("a function's temporary directory was not removed", "dir", sl.TempDir, "error", err)
 		}
-		sl.s.mu.Lock()
-		delete(sl.s.used, sl.n)
-		sl.s.mu.Unlock()
+		sl.s.free(sl.n)
 	})
+}
+
+func (s *Sandbox) free(n int) {
+	s.mu.Lock()
+	delete(s.used, n)
+	s.mu.Unlock()
 }
 
 // Close frees what the sandbox holds. All processes must have ended before; any that has not is killed by the kernel
@@ -251,7 +316,7 @@ func (s *Sandbox) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	s.spawner.close()
+	s.closeSpawner()
 	if s.ownDir {
 		return os.RemoveAll(s.dir)
 	}

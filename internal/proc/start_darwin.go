@@ -28,7 +28,8 @@ func pipe(fds *[2]int) error {
 }
 
 func (s *Sandbox) probe() {
-	for _, name := range []string{"no new privileges", "no process outlives its function", "limits of files and processes", "the Runtime API knows its caller"} {
+	s.spawner = newSpawner()
+	for _, name := range []string{propTree, propPrivs, propLandlock, propData, propOrphans, propLimits, propCaller, propMemory, propProcesses} {
 		s.props = append(s.props, Property{Name: name, Why: "only on Linux"})
 	}
 }
@@ -65,9 +66,23 @@ func (p *Process) wait() {
 
 func maxRSS(u *syscall.Rusage) int64 { return u.Maxrss }
 
-func (p *Process) closeStatus() {}
+func (p *Process) cleanUp() {}
+
+// machine is what the machine keeps of a process.
+type machine struct{}
+
+// furnish has nothing to give: a process sees its folders where they are.
+func (p *Process) furnish(Room) error { return nil }
+
+// OwnTree reports whether every process sees a tree of files of its own.
+func (s *Sandbox) OwnTree() bool { return false }
+
+func (s *Sandbox) closeSpawner() { s.spawner.close() }
 
 func (p *Process) readMemory() int64 { return 0 }
 
 // Owns cannot tell here, and answers true.
 func (sl *Slot) Owns(net.Conn) bool { return true }
+
+// HandlesTerm cannot tell here, and answers true.
+func (p *Process) HandlesTerm() bool { return true }

@@ -2,161 +2,230 @@ package proc
 
 import (
 	"bytes"
+	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// spawner forks from one thread of its own. The kernel's parent-death signal is about the thread that forked, so that
-// thread must live as long as the platform; and what the thread gives up (new privileges) its children never get.
-type spawner struct {
-	jobs chan func()
-	end  chan struct{}
-
-	noNewPrivs error
-	flags      uintptr // namespaces of every process
-	userNS     bool
+// machine is what the machine keeps of a process.
+type machine struct {
+	group  *group
+	thread *spawner // of its own
+	idle   bool
 }
 
-func newSpawner() *spawner {
-	s := &spawner{jobs: make(chan func()), end: make(chan struct{})}
-	up := make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		s.noNewPrivs = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-		close(up)
-		for {
-			select {
-			case job := <-s.jobs:
-				job()
-			case <-s.end:
-				return
-			}
-		}
-	}()
-	<-up
-	return s
-}
-
-func (s *spawner) do(f func() error) error {
-	res := make(chan error, 1)
-	select {
-	case s.jobs <- func() { res <- f() }:
-		return <-res
-	case <-s.end:
-		return ErrClosed
-	}
-}
-
-func (s *spawner) close() { close(s.end) }
-
-func pipe(fds *[2]int) error { return syscall.Pipe2(fds[:], syscall.O_CLOEXEC) }
-
-// attributes are those of every process of the sandbox.
-func (s *Sandbox) attributes(uid int) *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: s.spawner.flags}
-	if uid >= 0 {
-		a.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
-	}
-	if s.spawner.userNS {
-		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
-		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}}
-	}
-	return a
-}
-
-// probe tries what the machine may refuse, with a process that does nothing.
-func (s *Sandbox) probe() {
-	p := Property{Name: "no new privileges", Holds: s.spawner.noNewPrivs == nil}
-	if !p.Holds {
-		p.Why = s.spawner.noNewPrivs.Error()
-	}
-	s.props = append(s.props, p)
-
-	p = Property{Name: "no process outlives its function"}
-	if os.Geteuid() == 0 {
-		s.spawner.flags = unix.CLONE_NEWPID
-	} else {
-		s.spawner.flags, s.spawner.userNS = unix.CLONE_NEWPID|unix.CLONE_NEWUSER, true
-	}
-	if err := s.try(); err != nil {
-		p.Why = "no PID namespace (" + err.Error() + "); a process that leaves its process group can survive"
-		s.spawner.flags, s.spawner.userNS = 0, false
-	} else {
-		p.Holds = true
-	}
-	s.props = append(s.props, p)
-
-	p = Property{Name: "limits of files and processes", Holds: !s.uids || hasCapability(unix.CAP_SYS_RESOURCE)}
-	if !p.Holds {
-		p.Why = "the platform runs as root without CAP_SYS_RESOURCE, and cannot limit processes of other users"
-	}
-	s.props = append(s.props, p)
-
-	p = Property{Name: "the Runtime API knows its caller", Holds: s.uids && diagWorks()}
-	switch {
-	case !s.uids:
-		p.Why = "functions have no users of their own"
-	case !p.Holds:
-		p.Why = "the kernel does not tell the owners of sockets"
-	}
-	s.props = append(s.props, p)
-}
-
-// try forks once with the attributes of a process. The executable does not exist on purpose where /bin/true is missing:
-// then the fork and its namespaces have succeeded all the same.
-func (s *Sandbox) try() error {
-	return s.spawner.do(func() error {
-		uid := -1
-		if s.uids {
-			uid = s.uidBase
-		}
-		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, &syscall.ProcAttr{Dir: "/", Sys: s.attributes(uid)})
-		if err == syscall.ENOENT {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var ws syscall.WaitStatus
-		for {
-			if _, err := syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
-				return err
-			}
-		}
-	})
-}
-
-// fork runs on the spawner's thread.
+// fork starts the process. What it may see and take is set up before: the spawner's thread goes where the process is to
+// be, and the process is born there.
 func (p *Process) fork(sl *Slot, spec Spec, attr *syscall.ProcAttr) error {
+	s := sl.s
 	pidfd := -1
-	attr.Sys = sl.s.attributes(sl.UID)
+	attr.Sys = s.attributes(sl.UID)
 	attr.Sys.PidFD = &pidfd
-	pid, err := syscall.ForkExec(spec.Path, append([]string{spec.Path}, spec.Args...), attr)
+	start := func() error {
+		pid, err := syscall.ForkExec(spec.Path, append([]string{spec.Path}, spec.Args...), attr)
+		if err != nil {
+			return &os.PathError{Op: "fork/exec", Path: spec.Path, Err: err}
+		}
+		p.pid = pid
+		return nil
+	}
+	var err error
+	switch sp := s.spawner; {
+	case sp.tree != nil:
+		err = p.startInTree(sl, spec, start, attr.Sys)
+	case sp.landlock > 0:
+		err = p.startConfined(sl, spec, start, attr.Sys)
+	default:
+		err = p.startInGroup(spec, sp, start, attr.Sys)
+	}
 	if err != nil {
-		return &os.PathError{Op: "fork/exec", Path: spec.Path, Err: err}
-	}
-	p.pid = pid
-	limit(pid, unix.RLIMIT_NOFILE, maxFiles)
-	limit(pid, unix.RLIMIT_CORE, 0)
-	if sl.UID >= 0 { // else the user's other processes would count
-		limit(pid, unix.RLIMIT_NPROC, maxProcesses)
-	}
-	if fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/status", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
-		p.status = fd
+		return err
 	}
 	p.pidfd = pidfd
+	if spec.Idle && hasCapability(unix.CAP_SYS_NICE) { // else it could not be taken back
+		p.idle = unix.Setpriority(unix.PRIO_PROCESS, p.pid, 19) == nil
+	}
+	limit(p.pid, unix.RLIMIT_NOFILE, maxFiles)
+	limit(p.pid, unix.RLIMIT_CORE, 0)
+	if sl.UID >= 0 || s.spawner.userNS && countsByNamespace() { // else the user's other processes would count
+		limit(p.pid, unix.RLIMIT_NPROC, maxProcesses)
+	}
+	if p.group == nil || p.group.memory == "" {
+		p.limitData(spec.Room)
+	}
+	if fd, err := unix.Open("/proc/"+strconv.Itoa(p.pid)+"/status", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+		p.status = fd
+	}
 	return nil
 }
 
-// hasCapability reports whether this process has a capability in effect.
-func hasCapability(n uint) bool {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	return unix.Capget(&hdr, &data[0]) == nil && data[n/32].Effective&(1<<(n%32)) != 0
+// startInTree starts the process in a tree of its own.
+func (p *Process) startInTree(sl *Slot, spec Spec, start func() error, sys *syscall.SysProcAttr) error {
+	sp := sl.s.spawner
+	m, err := openRoom(spec.Room)
+	if err != nil {
+		return fmt.Errorf("proc: %w", err)
+	}
+	defer m.close()
+	interpreter, dir := -1, ""
+	if spec.Interpreter != "" {
+		sp.treeMu.Lock()
+		dir = sp.tree.prefix(spec.Interpreter, append(sl.s.private, sl.s.dir))
+		sp.treeMu.Unlock()
+	}
+	if dir != "" {
+		if interpreter, err = attached(dir, readOnly); err != nil {
+			return fmt.Errorf("proc: the interpreter's folder: %w", err)
+		}
+		defer unix.Close(interpreter)
+	}
+	return p.startInGroup(spec, sp, func() error {
+		if interpreter >= 0 {
+			sp.treeMu.Lock()
+			err := sp.tree.show(interpreter, dir)
+			sp.treeMu.Unlock()
+			if err != nil {
+				return fmt.Errorf("proc: the interpreter's folder: %w", err)
+			}
+		}
+		err := sp.tree.enter(sl.UID, spec.Room, m)
+		if err == nil {
+			err = start()
+		}
+		if back := sp.tree.leave(); back != nil { // a copy is as good to copy from, apart from what was mounted there
+			sl.s.log.Error("the tree of functions is lost; none will start", "error", back)
+		}
+		return err
+	}, sys)
+}
+
+// startConfined starts the process from a thread of its own, for which Landlock has closed the filesystem. The thread
+// stays as long as the process: its end is the process's.
+func (p *Process) startConfined(sl *Slot, spec Spec, start func() error, sys *syscall.SysProcAttr) error {
+	s := sl.s
+	th := newSpawner()
+	th.groups = s.spawner.groups
+	read := append([]string{s.RuntimeDir(), spec.Room.Code, spec.Room.Opt, "/sys", "/dev"}, system...)
+	if spec.Interpreter != "" {
+		if dir := (&tree{}).prefix(spec.Interpreter, append(s.private, s.dir)); dir != "" {
+			read = append(read, dir)
+		}
+	}
+	written := []string{sl.TempDir}
+	for _, name := range devices {
+		written = append(written, "/dev/"+name)
+	}
+	err := th.do(func() error { return confine(s.spawner.landlock, read, written) })
+	if err == nil {
+		err = p.startInGroup(spec, th, start, sys)
+	}
+	if err != nil {
+		th.close()
+		return err
+	}
+	p.thread = th
+	return nil
+}
+
+// startInGroup runs start on the spawner's thread, such that the process is born in a control group of its own.
+func (p *Process) startInGroup(spec Spec, sp *spawner, start func() error, sys *syscall.SysProcAttr) error {
+	g := sp.groups
+	if g == nil {
+		return sp.do(start)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.prepare(sp.tid); err != nil {
+		return fmt.Errorf("proc: %w", err)
+	}
+	x := g.next
+	if err := x.limit(spec.Room); err != nil {
+		return fmt.Errorf("proc: limit of memory: %w", err)
+	}
+	if x.fd >= 0 {
+		sys.UseCgroupFD, sys.CgroupFD = true, x.fd
+	}
+	if err := sp.do(start); err != nil {
+		return err // the next one takes the group
+	}
+	p.group, g.next = x, nil
+	go func() { // not on the way of this start: it takes milliseconds
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if !sp.closed() {
+			_ = g.prepare(sp.tid) // else the next start tries again, and tells
+		}
+	}()
+	return nil
+}
+
+// furnish gives a running process its room.
+func (p *Process) furnish(r Room) error {
+	if p.group != nil && p.group.memory != "" {
+		if err := p.group.limit(r); err != nil {
+			return fmt.Errorf("proc: limit of memory: %w", err)
+		}
+	} else {
+		p.limitData(r)
+	}
+	p.wakeUp()
+	sp := p.slot.s.spawner
+	if sp.tree == nil {
+		return nil
+	}
+	m, err := openRoom(r)
+	if err != nil {
+		return fmt.Errorf("proc: %w", err)
+	}
+	defer m.close()
+	ns, err := unix.Open("/proc/"+strconv.Itoa(p.pid)+"/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("proc: mount namespace of a process: %w", err)
+	}
+	defer unix.Close(ns)
+	if err := sp.do(func() error { return sp.tree.furnish(ns, r, m) }); err != nil {
+		return fmt.Errorf("proc: %w", err)
+	}
+	return nil
+}
+
+// wakeUp gives all threads of an idle process their ordinary share.
+func (p *Process) wakeUp() {
+	if !p.idle {
+		return
+	}
+	dir := "/proc/" + strconv.Itoa(p.pid) + "/task"
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if tid, err := strconv.Atoi(e.Name()); err == nil {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, tid, 0)
+		}
+	}
+}
+
+// dataHeadroom is what a limit of data leaves beside the function's memory, in bytes, where there are no control groups:
+// such a limit counts what is reserved, not what is used, and interpreters and Go reserve much.
+const dataHeadroom = 512 << 20
+
+func (p *Process) limitData(r Room) {
+	if r.Memory > 0 {
+		limit(p.pid, unix.RLIMIT_DATA, uint64(r.Memory+dataHeadroom))
+	}
+}
+
+// cleanUp frees what the machine keeps of a process that has ended.
+func (p *Process) cleanUp() {
+	p.closeStatus()
+	if p.group != nil {
+		p.exit.OutOfMemory = p.exit.Signal == unix.SIGKILL && p.group.outOfMemory()
+		p.slot.s.spawner.groups.release(p.group)
+	}
+	if p.thread != nil {
+		p.thread.close()
+	}
 }
 
 // limit lowers a resource limit; a process that has ended meanwhile, or has a lower limit, is none the worse.

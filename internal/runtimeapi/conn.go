@@ -97,10 +97,13 @@ var (
 	replyContinue = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 	// AWS puts a status document into this reply, which no client reads; without one Go's client is spared three
 	// switches between its goroutines.
-	replyAccepted    = []byte("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
-	replyTooLarge    = reply("413 Payload Too Large", "RequestEntityTooLarge", tooLargeMessage("Exceeded"))
-	tooLargeDocument = document("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size ("+strconv.Itoa(MaxResponse)+" bytes).")
+	replyAccepted = []byte("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+	replyTooLarge = reply("413 Payload Too Large", "RequestEntityTooLarge", tooLargeMessage("Exceeded"))
 )
+
+func tooLargeDocument(limit int) []byte {
+	return document("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size ("+strconv.Itoa(limit)+" bytes).")
+}
 
 func tooLargeMessage(verb string) string {
 	return fmt.Sprintf("%s maximum allowed payload size (%d bytes).", verb, MaxResponse)

@@ -22,6 +22,10 @@ import (
 // MaxResponse is the largest response of a function, in bytes: AWS's 6 MB with its allowance for the envelope.
 const MaxResponse = 6*1024*1024 + 100
 
+// MaxStream is the largest streamed response, in bytes.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
+const MaxStream = 200 * 1000 * 1000
+
 // maxConns bounds the connections of one environment; further ones are closed as they come.
 const maxConns = 16
 
@@ -43,6 +47,15 @@ type Event struct {
 	Timeout                                       time.Duration // the function's time, from the delivery on
 	Deadline                                      time.Time     // when that is over: set by Deliver and told to the runtime
 	Payload                                       []byte
+	// Stream takes the response as the runtime makes it, when it streams; nil collects it. It is called from one
+	// goroutine at a time, and not after Await has returned the response.
+	Stream Stream
+}
+
+// Stream takes a response piece by piece. Start is called once, before the first piece.
+type Stream interface {
+	Start(contentType string) error
+	Write(p []byte) (int, error)
 }
 
 // Response is what a runtime answered.
@@ -51,6 +64,7 @@ type Response struct {
 	Error       bool   // the function failed, and Payload is the error document
 	ErrorType   string // as the runtime named it beside the document; often empty
 	ContentType string
+	Streamed    bool // the response went to the event's Stream; Payload is the error document of one that failed
 }
 
 // Endpoint serves the Runtime API to one execution environment. Ready, Interrupt and Close may be called from any
@@ -68,6 +82,8 @@ type Endpoint struct {
 	started  bool          // ready is closed
 	initErr  *Response
 	turn     uint64 // counts invocations; an Interrupt for an earlier turn has no effect
+	stream   Stream // of the invocation under way
+	streamed int64  // bytes given to it; -1 before its start
 	event    string // RequestID of the invocation under way
 	pending  bool   // an event was delivered and is not answered
 	answered bool   // answer holds the answer to the invocation under way
@@ -157,6 +173,7 @@ func (e *Endpoint) accept() {
 		}
 		c := &conn{nc: nc, buf: make([]byte, bufferSize)}
 		c.p.limit = MaxResponse
+		c.p.begin = e.beginStream
 		c.p.reset()
 		e.mu.Lock()
 		full := e.conns == nil || len(e.conns) >= maxConns
@@ -289,19 +306,50 @@ func (e *Endpoint) accepts(c *conn) []byte {
 	}
 	e.pending, e.answered = false, true
 	e.answer = Response{Payload: r.body, Error: r.op == opError, ErrorType: r.errorType, ContentType: r.contentType}
+	if c.p.write != nil {
+		e.answer.Payload, e.answer.Streamed = nil, true
+		if e.stream = nil; e.streamed > MaxStream {
+			r.tooLarge = true
+		}
+	}
 	r.body = nil
 	switch {
 	case r.tooLarge:
-		e.answer = Response{Payload: tooLargeDocument, Error: true, ErrorType: "Function.ResponseSizeTooLarge", ContentType: "application/json"}
+		limit := MaxResponse
+		if e.answer.Streamed {
+			limit = MaxStream
+		}
+		e.answer = Response{Streamed: e.answer.Streamed, Payload: tooLargeDocument(limit), Error: true, ErrorType: "Function.ResponseSizeTooLarge", ContentType: "application/json"}
 	case r.op == opResponse && len(r.errorBody) > 0: // a streamed response that failed on its way
 		e.answer.Payload, e.answer.Error = decodeTrailer(r.errorBody), true
 	case r.op == opResponse && r.errorType != "":
-		e.answer.Error = true
+		if e.answer.Error = true; e.answer.Streamed {
+			e.answer.Payload = document(r.errorType, "")
+		}
 	}
 	if c != e.active {
 		e.wake()
 	}
 	return nil
+}
+
+// beginStream finds out where the body of a streamed response goes.
+func (e *Endpoint) beginStream(r *request) func([]byte) {
+	e.mu.Lock()
+	if !e.pending || e.stream == nil || e.streamed >= 0 || string(r.id) != e.event {
+		e.mu.Unlock()
+		return nil
+	}
+	e.streamed = 0
+	s := e.stream
+	e.mu.Unlock()
+	gone := s.Start(r.contentType) != nil
+	return func(b []byte) { // what nobody takes any more is read all the same: the function goes on
+		if e.streamed += int64(len(b)); e.streamed <= MaxStream && !gone {
+			_, err := s.Write(b)
+			gone = err != nil
+		}
+	}
 }
 
 // failInit records that the initialisation failed; it reports false when it was over.

@@ -23,7 +23,7 @@ func (e *Endpoint) Deliver(ev *Event, patience time.Time) (uint64, error) {
 		e.turn++
 		turn := e.turn
 		e.event, e.pending, e.answered, e.stop = ev.RequestID, true, false, false
-		e.active = c
+		e.active, e.stream, e.streamed = c, ev.Stream, -1
 		e.mu.Unlock()
 		ev.Deadline = time.Now().Add(ev.Timeout)
 		if e.write(c, ev) == nil {

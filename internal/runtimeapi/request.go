@@ -9,10 +9,11 @@ import (
 
 // Bounds of what a runtime may send. A header may be large: aws-lambda-go puts up to 1 MiB of X-Ray cause into one.
 const (
-	maxLine    = 4 << 10 // bytes kept of one line; the rest of a longer header line is passed over
-	maxHeaders = 2 << 20 // bytes of all header lines of one request
-	maxPath    = 512     // bytes
-	maxBody    = 1 << 30 // bytes of a body that are read at all; what is kept of it is bounded by parser.limit
+	maxLine    = 4 << 10   // bytes kept of one line; the rest of a longer header line is passed over
+	maxTrailer = 512 << 10 // the same of a trailer, which may hold an error document
+	maxHeaders = 2 << 20   // bytes of all header lines of one request
+	maxPath    = 512       // bytes
+	maxBody    = 1 << 30   // bytes of a body that are read at all; what is kept of it is bounded by parser.limit
 )
 
 // operation is an endpoint of the Runtime API.
@@ -39,6 +40,7 @@ type request struct {
 	contentType string
 	close       bool // the client closes the connection after the answer
 	expect      bool // the client waits for 100 Continue before it sends the body
+	streaming   bool // Lambda-Runtime-Function-Response-Mode: the body is sent as it is made
 	body        []byte
 	tooLarge    bool // the body was larger than the limit; body holds its beginning
 }
@@ -76,10 +78,17 @@ type parser struct {
 	length  int64  // Content-Length, -1 for none
 	chunked bool
 	req     request
+
+	// begin is asked at the start of a streamed response where its body goes; nil keeps it as any other.
+	begin func(*request) func([]byte)
+	write func([]byte) // of the request under way
 }
 
+// streamPiece is how much of a streamed body is read at once, in bytes.
+const streamPiece = 32 << 10
+
 func (p *parser) reset() {
-	*p = parser{limit: p.limit, line: p.line[:0], length: -1, req: request{id: p.req.id[:0]}}
+	*p = parser{limit: p.limit, begin: p.begin, line: p.line[:0], length: -1, req: request{id: p.req.id[:0]}}
 }
 
 // done reports whether req is complete.
@@ -135,8 +144,8 @@ func (p *parser) cut(b []byte) (n int, line []byte, whole bool) {
 	if len(p.line) > 0 || p.skip {
 		p.carry(line)
 		line = p.line
-	} else if len(line) > maxLine {
-		line, p.skip = line[:maxLine], true
+	} else if keep := p.keepOfLine(); len(line) > keep {
+		line, p.skip = line[:keep], true
 	}
 	if k := len(line); k > 0 && line[k-1] == '\r' {
 		line = line[:k-1]
@@ -145,10 +154,18 @@ func (p *parser) cut(b []byte) (n int, line []byte, whole bool) {
 }
 
 func (p *parser) carry(b []byte) {
-	if room := maxLine - len(p.line); len(b) > room {
+	if room := p.keepOfLine() - len(p.line); len(b) > room {
 		b, p.skip = b[:room], true
 	}
 	p.line = append(p.line, b...)
+}
+
+// keepOfLine is how much is kept of a line in the current phase.
+func (p *parser) keepOfLine() int {
+	if p.phase == phaseTrailer {
+		return maxTrailer
+	}
+	return maxLine
 }
 
 // direct returns room for body bytes that can be read without a detour through a buffer, or nil; advance tells how many
@@ -157,11 +174,20 @@ func (p *parser) direct() []byte {
 	if p.phase != phaseBody && p.phase != phaseChunk {
 		return nil
 	}
+	if p.write != nil {
+		return p.req.body[:min(int64(cap(p.req.body)), p.remain)]
+	}
 	room := p.req.body[len(p.req.body):cap(p.req.body)]
 	return room[:min(int64(len(room)), p.remain, int64(p.limit-len(p.req.body)))]
 }
 
 func (p *parser) advance(n int) error {
+	if p.write != nil {
+		if n > 0 {
+			p.write(p.req.body[:n])
+		}
+		return p.count(n)
+	}
 	p.req.body = p.req.body[:len(p.req.body)+n]
 	return p.count(n)
 }
@@ -169,6 +195,10 @@ func (p *parser) advance(n int) error {
 // keep takes b, the next bytes of the body.
 func (p *parser) keep(b []byte) error {
 	n := len(b)
+	if p.write != nil {
+		p.write(b)
+		return p.count(n)
+	}
 	if room := p.limit - len(p.req.body); n > room {
 		b, p.req.tooLarge = b[:room], true
 	}
@@ -323,12 +353,22 @@ func (p *parser) header(line []byte) error {
 		case bytes.EqualFold(name, []byte("Lambda-Runtime-Function-Error-Body")):
 			p.req.errorBody = append([]byte(nil), value...)
 		}
+	case 37:
+		if bytes.EqualFold(name, []byte("Lambda-Runtime-Function-Response-Mode")) && p.phase == phaseHeader {
+			p.req.streaming = bytes.EqualFold(value, []byte("streaming"))
+		}
 	}
 	return nil
 }
 
 // endHeaders decides how the body is framed.
 func (p *parser) endHeaders() error {
+	// aws-lambda-go streams without saying so
+	if (p.req.streaming || p.chunked) && p.req.op == opResponse && p.begin != nil {
+		if p.write = p.begin(&p.req); p.write != nil {
+			p.req.body = make([]byte, 0, streamPiece)
+		}
+	}
 	switch {
 	case p.chunked && p.length >= 0: // ambiguous framing is refused, as RFC 9112 section 6.3 asks of a careful server
 		return errMalformed
@@ -366,6 +406,9 @@ func (p *parser) chunkSize(line []byte) error {
 
 // room makes place for n further bytes of body, as far as they are kept, at once instead of by steps.
 func (p *parser) room(n int64) {
+	if p.write != nil {
+		return
+	}
 	want := int(min(int64(len(p.req.body))+n, int64(p.limit)))
 	if want <= cap(p.req.body) {
 		return

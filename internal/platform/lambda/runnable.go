@@ -62,12 +62,6 @@ func (s *Service) newRunnable(v *versionRecord) *runnable {
 	if c.Environment != nil {
 		maps.Copy(env, c.Environment.Variables)
 	}
-	// The runtimes' own loggers take their format and level from these.
-	// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html
-	env["AWS_LAMBDA_LOG_FORMAT"] = c.Logging.Format
-	if c.Logging.Application != "" {
-		env["AWS_LAMBDA_LOG_LEVEL"] = c.Logging.Application
-	}
 	r := &runnable{
 		generation: v.Generation,
 		code:       v.Code.SHA256,
@@ -79,8 +73,10 @@ func (s *Service) newRunnable(v *versionRecord) *runnable {
 			Environment: env,
 			Timeout:     time.Duration(c.Timeout) * time.Second,
 			MemoryMB:    int(c.Memory), EphemeralStorageMB: int(c.Ephemeral),
-			LogGroup: c.Logging.Group,
-			Account:  s.cfg.Account, Region: s.cfg.Region,
+			Logging: pool.Logging{
+				Format: c.Logging.Format, ApplicationLevel: c.Logging.Application, SystemLevel: c.Logging.System, Group: c.Logging.Group,
+			},
+			Account: s.cfg.Account, Region: s.cfg.Region,
 		},
 	}
 	r.dropped = func() {

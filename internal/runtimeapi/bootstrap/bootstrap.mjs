@@ -8,6 +8,17 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Writable } from 'node:stream';
 
+// An interpreter started ahead learns its function: the environment variables come as JSON on descriptor 3.
+if (process.argv[2] === 'ahead') {
+  const text = fs.readFileSync(3, 'utf8');
+  fs.closeSync(3);
+  if (text === '') process.exit(0); // the platform has ended
+  for (const k of Object.keys(process.env)) delete process.env[k];
+  Object.assign(process.env, JSON.parse(text));
+  process.chdir(process.env.LAMBDA_TASK_ROOT);
+  process.argv.length = 2;
+}
+
 const taskRoot = process.env.LAMBDA_TASK_ROOT;
 const shownRoot = '/var/task'; // where the code lies on AWS, and so in stack traces
 const NEXT = 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n';
@@ -18,9 +29,31 @@ let complete = null; // ends the invocation under way; null between invocations
 
 // ---- the log ----
 
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+const jsonLogs = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+const lowest = jsonLogs ? LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL) : -1;
+
 function writeLine(level, args) {
-  const text = `${new Date().toISOString()}\t${requestId || 'undefined'}\t${level}\t${util.format(...args)}\n`;
-  writeAll(Buffer.from(text));
+  if (LEVELS.indexOf(level) < lowest) return;
+  const text = jsonLogs ? jsonLine(level, args) : `${new Date().toISOString()}\t${requestId || 'undefined'}\t${level}\t${util.format(...args)}`;
+  writeAll(Buffer.from(text + '\n'));
+}
+
+// jsonLine is a line in AWS's JSON format: one value stands as it is, several as their text, and the first error among
+// them is told by its parts.
+function jsonLine(level, args) {
+  const line = { timestamp: new Date().toISOString(), level, requestId: requestId || undefined };
+  const parts = (e) => ({ errorType: e?.constructor?.name ?? 'UnknownError', errorMessage: e.message, stackTrace: String(e.stack).split('\n') });
+  if (args.length === 1) {
+    try {
+      return JSON.stringify({ ...line, message: args[0] }, (key, value) => (value instanceof Error ? { ...value, ...parts(value) } : value));
+    } catch {
+      return JSON.stringify({ ...line, message: util.format(args[0]) });
+    }
+  }
+  line.message = util.format(...args);
+  const error = args.find((a) => a instanceof Error);
+  return JSON.stringify(error ? { ...line, ...parts(error) } : line);
 }
 
 function writeAll(data) {
@@ -64,6 +97,11 @@ function fault(type, message, cause) {
 }
 
 function logError(label, e) {
+  if (jsonLogs) {
+    const { trace, ...rest } = document(e, 'trace');
+    writeLine('ERROR', [{ ...rest, stackTrace: trace }]);
+    return;
+  }
   const { trace, ...rest } = document(e, 'trace');
   const more = e !== null && typeof e === 'object' ? Object.fromEntries(Object.entries(e).filter(([k]) => k !== 'name')) : {};
   let text;
@@ -197,20 +235,38 @@ function isModule(file) {
   }
 }
 
-// Response streaming: the stream is collected, and sent when it ends.
+// A streamed response: a request in chunks, whose trailers tell an error that came after its beginning.
 class ResponseStream extends Writable {
-  chunks = [];
-  contentType = 'application/octet-stream';
-  setContentType(t) { this.contentType = t; }
-  _write(chunk, encoding, done) {
-    this.chunks.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
-    done();
+  #head;
+  #contentType = 'application/octet-stream';
+  started = false;
+  constructor(id, options) {
+    super(options);
+    this.#head = `POST /2018-06-01/runtime/invocation/${id}/response HTTP/1.1\r\nHost: runtime\r\nTransfer-Encoding: chunked\r\n` +
+      'Lambda-Runtime-Function-Response-Mode: streaming\r\nTrailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n';
   }
+  setContentType(t) { this.#contentType = t; }
+  begin() {
+    if (this.started) return '';
+    this.started = true;
+    return `${this.#head}Content-Type: ${String(this.#contentType).replace(/[^\x20-\x7e]/g, '_')}\r\n\r\n`;
+  }
+  _write(chunk, encoding, done) {
+    if (typeof chunk === 'string') chunk = Buffer.from(chunk, encoding);
+    if (chunk.length === 0) return done();
+    socket.cork();
+    socket.write(`${this.begin()}${chunk.length.toString(16)}\r\n`);
+    socket.write(chunk);
+    socket.write('\r\n', done);
+    socket.uncork();
+  }
+  last(trailers = '') { return `${this.begin()}0\r\n${trailers}\r\n`; }
 }
 
 globalThis.awslambda = {
-  streamifyResponse(handler) {
+  streamifyResponse(handler, options) {
     handler[streaming] = 'response';
+    handler[Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark')] = options?.highWaterMark;
     return handler;
   },
   HttpResponseStream: {
@@ -234,6 +290,8 @@ function invoke(headers, body) {
   }
   const id = requestId;
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  let failed = () => undefined; // ends a response that has begun, with an error
+  let empty = null; // what an empty event loop means to a streaming function
   let pending; // the result of a callback that waits for the event loop to be empty
 
   const send = (message) => {
@@ -253,7 +311,7 @@ function invoke(headers, body) {
     if (complete === null || requestId !== id) return;
     logError(label, e);
     const d = document(e, 'trace');
-    send(post(`invocation/${id}/error`, JSON.stringify(d), d.errorType));
+    send(failed(d) ?? post(`invocation/${id}/error`, JSON.stringify(d), d.errorType));
   };
   const succeed = (value) => {
     let text;
@@ -266,7 +324,8 @@ function invoke(headers, body) {
     send(post(`invocation/${id}/response`, text));
   };
   const drained = () => {
-    if (pending === undefined) succeed(null);
+    if (empty !== null) empty();
+    else if (pending === undefined) succeed(null);
     else if (pending.error) fail(pending.error);
     else succeed(pending.value);
   };
@@ -309,10 +368,17 @@ function invoke(headers, body) {
   process.on('beforeExit', drained);
   try {
     if (handler[streaming]) {
-      const stream = new ResponseStream();
-      stream.on('finish', () => send(post(`invocation/${id}/response`, Buffer.concat(stream.chunks), '', stream.contentType)));
+      const mark = handler[Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark')];
+      const stream = new ResponseStream(id, mark === undefined ? {} : { highWaterMark: Number(mark) });
+      failed = (d) => (stream.started
+        ? stream.last(`Lambda-Runtime-Function-Error-Type: ${d.errorType.replace(/[^\x21-\x7e]/g, '_')}\r\nLambda-Runtime-Function-Error-Body: ${Buffer.from(JSON.stringify(d)).toString('base64')}\r\n`)
+        : undefined);
+      empty = () => stream.end(); // nothing goes on, and the function has not ended its response
+      stream.on('finish', () => send(stream.last()));
       stream.on('error', (e) => fail(e));
-      Promise.resolve(handler(event, stream, context)).then(() => { if (!stream.writableEnded) stream.end(); }, (e) => fail(e));
+      const result = handler(event, stream, context);
+      if (typeof result?.then !== 'function') fail(new Error('Streaming does not support non-async handlers.'));
+      else result.then(undefined, (e) => fail(e));
       return;
     }
     const result = handler(event, context, callback);

@@ -13,7 +13,31 @@ try:
 except ImportError:
     import socket
 
+
+def await_function():
+    """An interpreter started ahead learns its function: the environment variables come as JSON on descriptor 3."""
+    import importlib.util  # what most functions need, as long as there is time
+    import traceback, logging, datetime, decimal, threading  # noqa: E401,F401
+    parts = []
+    while True:
+        part = os.read(3, 65536)
+        if not part:
+            break
+        parts.append(part)
+    os.close(3)
+    if not parts:
+        os._exit(0)  # the platform has ended
+    os.environ.clear()
+    os.environ.update(json.loads(b"".join(parts)))
+    time.tzset()
+    os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+
+
+if sys.argv[1:] == ["ahead"]:
+    await_function()
+sys.argv[1:] = []
 TASK_ROOT = os.environ["LAMBDA_TASK_ROOT"]
+JSON_LOGS = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 SHOWN_ROOT = "/var/task"  # where the code lies on AWS, and so in stack traces
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
 
@@ -74,9 +98,10 @@ def post(path, body, error_type=None):
 class RuntimeFault(Exception):
     """A failure for which AWS has an error type of its own."""
 
-    def __init__(self, error_type, message):
+    def __init__(self, error_type, message, trace=()):
         Exception.__init__(self, message)
         self.error_type = error_type
+        self.trace = list(trace)
 
 
 def plain(value):
@@ -94,6 +119,15 @@ def dump(value):
         return json.dumps(value, default=plain).encode("ascii")
 
 
+def now():
+    t = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t)) + ".%03dZ" % (t % 1 * 1000)
+
+
+def shown(name):
+    return SHOWN_ROOT + name[len(TASK_ROOT):] if name.startswith(TASK_ROOT + "/") else name
+
+
 def frames(error):
     """The stack of an error, without this file's frames."""
     import traceback
@@ -101,10 +135,7 @@ def frames(error):
     for f in traceback.extract_tb(error.__traceback__):
         if f.filename == __file__ or "importlib" in f.filename:
             continue
-        name = f.filename
-        if name.startswith(TASK_ROOT + "/"):
-            name = SHOWN_ROOT + name[len(TASK_ROOT):]
-        text = '  File "%s", line %d, in %s\n' % (name, f.lineno or 0, f.name)
+        text = '  File "%s", line %d, in %s\n' % (shown(f.filename), f.lineno or 0, f.name)
         if f.line:
             text += "    %s\n" % f.line.strip()
         out.append(text)
@@ -114,16 +145,19 @@ def frames(error):
 def fault(error, request_id):
     """Logs an error as AWS does and gives its document and type."""
     if isinstance(error, RuntimeFault):
-        kind, stack = error.error_type, []
-        if error.__cause__ is not None and kind != "Runtime.ImportModuleError":
-            stack = frames(error.__cause__)
+        kind, stack = error.error_type, error.trace
     else:
         kind, stack = type(error).__name__, frames(error)
     try:
         message = str(error)
     except Exception:
         message = "<unprintable %s>" % kind
-    sys.stdout.write("[ERROR] %s: %s\nTraceback (most recent call last):\n%s\n" % (kind, message, "".join(stack).rstrip("\n")))
+    if JSON_LOGS:
+        sys.stdout.write(dump({
+            "timestamp": now(), "log_level": "ERROR", "errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": stack,
+        }).decode("utf-8", "replace") + "\n")
+    else:
+        sys.stdout.write("[ERROR] %s: %s\nTraceback (most recent call last):\n%s\n" % (kind, message, "".join(stack).rstrip("\n")))
     flush()
     return dump({"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": stack}), kind
 
@@ -150,8 +184,8 @@ def load(name):
     except ImportError as e:
         raise RuntimeFault("Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module_name, e)) from e
     except SyntaxError as e:
-        stack = RuntimeFault("Runtime.UserCodeSyntaxError", "Syntax error in module '%s': %s" % (module_name, e))
-        raise stack from e
+        at = '  File "%s" Line %s\n    %s' % (shown(str(e.filename)), e.lineno, e.text)
+        raise RuntimeFault("Runtime.UserCodeSyntaxError", "Syntax error in module '%s': %s" % (module_name, e), [at]) from None
     try:
         return getattr(module, function)
     except AttributeError:
@@ -231,7 +265,35 @@ def configure_logging(logging):
             except Exception:
                 self.handleError(record)
 
+    class JSONFormatter(logging.Formatter):
+        known = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+
+        def format(self, record):
+            t = time.gmtime(record.created)
+            out = {
+                "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", t) + ".%03dZ" % record.msecs, "level": record.levelname,
+                "message": record.getMessage(), "logger": record.name,
+            }
+            if record.exc_info:
+                kind, error, _ = record.exc_info
+                out["stackTrace"] = frames(error)
+                out["errorType"], out["errorMessage"] = kind.__name__, str(error)
+                out["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
+            if record.aws_request_id:
+                out["requestId"] = record.aws_request_id
+            for k, v in vars(record).items():
+                if k not in self.known and k not in out:
+                    out[k] = v
+            return json.dumps(out, ensure_ascii=False, default=str) + "\n"
+
     handler = Handler()
+    if JSON_LOGS:
+        handler.setFormatter(JSONFormatter())
+        handler.addFilter(Filter())
+        logging.root.addHandler(handler)
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        logging.root.setLevel({"TRACE": logging.NOTSET, "FATAL": logging.CRITICAL}.get(level, level))
+        return
     formatter = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)

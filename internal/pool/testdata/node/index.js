@@ -31,4 +31,23 @@ exports.callback = (event, context, callback) => {
 
 exports.nested = { deep: () => 'sync results do not count' };
 exports.text = 'no function';
+const pass = (address) => new Promise((resolve) => {
+  const [host, port] = address.split(':');
+  require('net').connect(Number(port), host).on('data', resolve);
+});
+exports.pieces = awslambda.streamifyResponse(async (event, out) => {
+  const [address, fails] = event.arg.split('|');
+  out = awslambda.HttpResponseStream.from(out, { statusCode: 201 });
+  out.write('first');
+  await pass(address);
+  if (fails) throw new CustomError(fails);
+  out.write(' second');
+  out.end();
+});
+exports.early = awslambda.streamifyResponse(async () => { throw new CustomError('before'); });
+exports.piped = awslambda.streamifyResponse(async (event, out) => {
+  require('stream').pipeline(require('stream').Readable.from((async function* () {
+    for (let i = 0; i < 100; i++) yield Buffer.alloc(100_000, i);
+  })()), out, () => {});
+});
 exports.stream = awslambda.streamifyResponse(async (event, out) => { out.write('a'); out.write('b'); out.end(); });

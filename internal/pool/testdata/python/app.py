@@ -1,6 +1,7 @@
 import json
 import os
 import sys
+import time
 
 counter = 0
 
@@ -27,9 +28,22 @@ def handler(event, context):
         import logging
         print("printed ä")
         sys.stderr.write("to stderr\n")
-        logging.getLogger().setLevel("INFO")
+        if os.environ["AWS_LAMBDA_LOG_FORMAT"] != "JSON":
+            logging.getLogger().setLevel("INFO")
         logging.info("logged %s", "here")
         return "logged"
+    if do == "process":
+        return [os.getpid(), sys.flags.utf8_mode, os.environ.get("MINE"), sys.argv[1:], time.tzname[0], sorted(os.listdir("/tmp")), os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")]
+    if do == "on term":
+        import signal
+        import socket
+
+        def tell(*_):
+            host, port = event["arg"].split(":")
+            socket.create_connection((host, int(port)))
+            os._exit(0)
+        signal.signal(signal.SIGTERM, tell)
+        return "will"
     if do == "context":
         return {
             "id": context.aws_request_id, "arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis(),

@@ -1,1 +1,2 @@
-export const handler = async () => 'module';
+const value = await Promise.resolve('module');
+export const handler = async () => value;
