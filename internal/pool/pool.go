@@ -29,11 +29,29 @@ type Function struct {
 	ID, Name, Version, ARN       string // ARN is qualified with Version
 	Runtime, Handler, Role       string
 	CodeDir                      string            // the extracted code, which is only read
+	OptDir                       string            // the merged layers, which are only read; "" for none
 	Environment                  map[string]string // the function's own variables
 	Timeout                      time.Duration
 	MemoryMB, EphemeralStorageMB int
 	LogGroup, LogStreamPrefix    string
+	Logging                      Logging
 	Account, Region              string
+}
+
+// Logging is how a function's log is written. Levels are AWS's names; both are empty with the format Text.
+//
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html
+type Logging struct {
+	Format           string // "Text" or "JSON"
+	ApplicationLevel string // of the function's own lines
+	SystemLevel      string // of the platform's lines
+}
+
+// Stream takes the answer of a function while it is being written. Start is called once, before the first byte, with the
+// media type that the function has chosen. An error of either ends the stream; the function runs on.
+type Stream interface {
+	Start(contentType string) error
+	Write(p []byte) (int, error)
 }
 
 // Invocation is one call of a function.
@@ -41,6 +59,8 @@ type Invocation struct {
 	RequestID, InvokedARN, TraceID, ClientContext string
 	Payload                                       []byte
 	TailLog                                       bool // the end of the log is wanted in the result
+	// Stream, when set, gets the answer of a function that streams; the Result then has no Payload unless it failed.
+	Stream Stream
 }
 
 // Result is the end of an invocation, successful or not.

@@ -47,11 +47,11 @@ type staged struct {
 	tmp   string // unpacked; "" when the code is already in place
 }
 
-// stage checks and unpacks a zip and keeps the zip itself durably, with one reference taken. Errors are AWS's. The caller
+// stage checks and unpacks a zip of limit bytes at most and keeps the zip itself durably, with one reference taken. Errors are AWS's. The caller
 // goes on with install, and gives the reference back with release when nothing comes of it.
-func (c *codeStore) stage(zip []byte) (*staged, error) {
-	if len(zip) > maxZip {
-		return nil, tooLarge("Zipped size must be smaller than %d bytes", maxZip)
+func (c *codeStore) stage(zip []byte, limit int) (*staged, error) {
+	if len(zip) > limit {
+		return nil, tooLarge("Zipped size must be smaller than %d bytes", limit)
 	}
 	sum := sha256.Sum256(zip)
 	st := &staged{codeRecord: codeRecord{hex.EncodeToString(sum[:]), int64(len(zip))}, store: c}
@@ -78,7 +78,7 @@ func (st *staged) fill(zip []byte) (err error) {
 	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
 		return err
 	}
-	if err := unpack(zip, st.tmp, maxUnzipped); err != nil {
+	if err := unpack(st.tmp, maxUnzipped, zip); err != nil {
 		return asZipError(err)
 	}
 	return c.keepZip(st.SHA256, zip)
@@ -155,7 +155,7 @@ func (c *codeStore) restore(sha string) error {
 	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
 		return err
 	}
-	if err := unpack(zip, st.tmp, maxUnzipped); err != nil {
+	if err := unpack(st.tmp, maxUnzipped, zip); err != nil {
 		st.discard()
 		return asZipError(err)
 	}
