@@ -33,12 +33,12 @@ type Config struct {
 	Queues   Queues      // nil: no event source mappings, no queues as destinations
 	Meter    Meter       // nil records no metrics
 	// Verify returns the secret of an access key, for function URLs with AWS_IAM; nil takes any.
-	Verify func(accessKeyID string) (secret string, ok bool)
-	Clock    clock.Clock // clock.System when nil
-	DataDir  string      // required; code packages go to its folder "code"
-	CodeDir  string      // where code is unpacked to be run; the packages' folder when empty
-	Account  string      // twelve digits; 000000000000 when empty
-	Region   string      // us-east-1 when empty
+	Verify  func(accessKeyID string) (secret string, ok bool)
+	Clock   clock.Clock // clock.System when nil
+	DataDir string      // required; code packages go to its folder "code"
+	CodeDir string      // where code is unpacked to be run; the packages' folder when empty
+	Account string      // twelve digits; 000000000000 when empty
+	Region  string      // us-east-1 when empty
 	// Concurrency is the account's limit of concurrent executions; 0 means AWS's default of 1000.
 	Concurrency int
 	Logger      *slog.Logger // discards when nil
