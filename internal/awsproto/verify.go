@@ -10,7 +10,7 @@ import (
 // credentials are good, but there must be some. The error is AWS's answer (*fault.Error).
 func VerifySignature(r *http.Request, body []byte, verify func(accessKeyID string) (secret string, ok bool), now time.Time) (accessKeyID string, err error) {
 	q := &request{
-		mux: &Mux{cfg: Config{Verify: verify, Now: func() time.Time { return now }}}, r: r, scope: scopeOf(r), proto: RESTJSON, body: body, read: true,
+		mux: &Mux{cfg: Config{Verify: verify}, now: func() time.Time { return now }}, r: r, scope: scopeOf(r), proto: RESTJSON, body: body, read: true,
 	}
 	if verify == nil && q.scope.accessKey != "" {
 		return q.scope.accessKey, nil

@@ -77,7 +77,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 	}
 	f := &function{name: r.name}
 	var v *versionRecord
-	if err = s.checkSizes(&versionRecord{Code: st.codeRecord, Config: config}); err == nil {
+	if err = s.checkSizes(st.SHA256, config.Layers); err == nil {
 		v, err = s.create(ctx, f, in, config, st.codeRecord, signing)
 	}
 	if err != nil {

@@ -65,7 +65,7 @@ func (c *codeStore) merge(layers []layerUse) error {
 	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
 		return err
 	}
-	if err := unpack(st.tmp, maxUnzipped, zips...); err != nil {
+	if err := unpack(st.tmp, c.limit, zips...); err != nil {
 		st.discard()
 		return asZipError(err)
 	}
@@ -86,13 +86,17 @@ func (c *codeStore) unzipped(sha string) (int64, error) {
 	return n, nil
 }
 
-// checkSizes refuses code that is too large together with its layers.
-func (s *Service) checkSizes(v *versionRecord) error {
-	if len(v.Config.Layers) == 0 {
+// checkSizes refuses code that is too large together with its layers, or layers that are it alone; code may be "".
+func (s *Service) checkSizes(code string, layers []layerUse) error {
+	if len(layers) == 0 {
 		return nil
 	}
-	total, err := s.codes.unzipped(v.Code.SHA256)
-	for _, l := range v.Config.Layers {
+	var total int64
+	var err error
+	if code != "" {
+		total, err = s.codes.unzipped(code)
+	}
+	for _, l := range layers {
 		n, e := s.codes.unzipped(l.Code.SHA256)
 		err = errors.Join(err, e)
 		total += n
@@ -100,8 +104,8 @@ func (s *Service) checkSizes(v *versionRecord) error {
 	if err != nil {
 		return err
 	}
-	if total > maxUnzipped {
-		return invalid("Function code combined with layers exceeds the maximum allowed size of %d bytes. The actual size is %d bytes.", maxUnzipped, total)
+	if total > s.codes.limit {
+		return invalid("Function code combined with layers exceeds the maximum allowed size of %d bytes. The actual size is %d bytes.", s.codes.limit, total)
 	}
 	return nil
 }
@@ -154,6 +158,9 @@ func (s *Service) useLayers(in *settings) ([]layerUse, error) {
 		}
 		seen[r.name] = a
 		uses = append(uses, layerUse{ARN: a, Code: v.Code})
+	}
+	if err := s.checkSizes("", uses); err != nil {
+		return nil, err
 	}
 	if len(uses) > 1 {
 		id := mergedID(uses)

@@ -46,7 +46,7 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *sdk.UpdateFunction
 		if err := s.checkRuntime(v.Config.Runtime); err != nil {
 			return err
 		}
-		return s.checkSizes(v)
+		return s.checkSizes(v.Code.SHA256, v.Config.Layers)
 	})
 	return (*sdk.UpdateFunctionCodeOutput)(out), err
 }
@@ -74,7 +74,7 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *sdk.Updat
 		if err := s.apply(&v.Config, given, r.name); err != nil {
 			return err
 		}
-		return s.checkSizes(v)
+		return s.checkSizes(v.Code.SHA256, v.Config.Layers)
 	})
 	return (*sdk.UpdateFunctionConfigurationOutput)(out), err
 }
