@@ -84,16 +84,13 @@ func (s *Service) reserve(ctx context.Context, name string, reserved *int32) err
 	s.capacity.Lock() // two functions must not take the same executions
 	defer s.capacity.Unlock()
 	return s.change(ctx, name, notFound("Function not found: %s", s.arn(name, latest)), func(f *function, n *snapshot, b *store.Batch) error {
-		delta := -claimed(n)
-		if sum := provisionedSum(n); reserved == nil {
-			delta += sum
-		} else {
-			delta += int64(*reserved)
-			if sum > int64(*reserved) {
+		if reserved != nil {
+			if sum := provisionedSum(n); sum > int64(*reserved) {
 				return plainInvalid(" ReservedConcurrentExecutions  %d should not be lower than function's total provisioned concurrency [%d].", *reserved, sum)
 			}
+			delta := int64(*reserved) - claimed(n)
 			if left := int64(s.cfg.Concurrency) - s.reserved.Load() - delta; left < minUnreserved && delta > 0 {
-				return &types.InvalidParameterValueException{Message: aws.String("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].")}
+				return plainInvalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", minUnreserved)
 			}
 		}
 		n.record.Reserved = reserved
