@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -95,8 +97,13 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, objects.Close)
+	written, err := logs.New(logs.Config{Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, written.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Logs: functionLogs(written), Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
@@ -115,7 +122,7 @@ func New(cfg Config) (p *Platform, err error) {
 	if p.states, err = states.New(states.Config{
 		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
 		Objects: objects,
-		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API()}),
+		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API(), "cloudwatchlogs": written.API()}),
 		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -129,8 +136,15 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API())
+		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API(), written.API())
 	return p, err
+}
+
+// functionLogs writes what functions log to their groups.
+func functionLogs(to *logs.Service) func(f *pool.Function, stream string, at time.Time, line []byte) {
+	return func(f *pool.Function, stream string, at time.Time, line []byte) {
+		to.Append(f.LogGroup, stream, at, line)
+	}
 }
 
 // ServeHTTP answers a request of any service, or of a caller of an API or of a function's URL.

@@ -144,6 +144,7 @@ func TestWindowGathersABatch(t *testing.T) {
 			queue.put(b)
 			time.Sleep(1500 * time.Millisecond)
 		}
+		synctest.Wait()
 		if len(calls) != 0 {
 			t.Errorf("called before the window was over: %q", calls)
 		}
