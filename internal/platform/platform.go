@@ -137,7 +137,7 @@ func New(cfg Config) (p *Platform, err error) {
 	p.closers = append(p.closers, p.pool.Close)
 	if p.lambda, err = lambda.New(lambda.Config{
 		Store: p.store, Executor: p.pool, Meter: metrics, Clock: cfg.Clock, DataDir: cfg.DataDir, CodeDir: folders.code,
-		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+		Objects: objects, Verify: keys.verify(), Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
 	}
@@ -202,7 +202,7 @@ func (l functionLogs) Put(group, stream string, events []pool.LogEvent) {
 	}
 }
 
-// ServeHTTP answers a request of any service, or of an API's caller.
+// ServeHTTP answers a request of any service, or of a caller of an API or of a function's URL.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.time != nil {
 		p.time.tell(w.Header())
@@ -210,6 +210,8 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p.gateway.Match(r):
 		p.gateway.ServeHTTP(w, r)
+	case p.lambda.MatchURL(r):
+		p.lambda.ServeURL(w, r)
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
 	case scrape(r):

@@ -192,7 +192,10 @@ func TestUnknownOperations(t *testing.T) {
 	r := start(t, Config{})
 	ctx := t.Context()
 	for name, call := range map[string]func() error{
-		"GET /2018-10-31/layers":   func() error { _, err := r.lambda.ListLayers(ctx, &lambda.ListLayersInput{}); return err },
+		"GET /2025-11-30/capacity-providers": func() error {
+			_, err := r.lambda.ListCapacityProviders(ctx, &lambda.ListCapacityProvidersInput{})
+			return err
+		},
 		"GET /v2/vpclinks":         func() error { _, err := r.gateway.GetVpcLinks(ctx, &apigatewayv2.GetVpcLinksInput{}); return err },
 		"DescribeAnomalyDetectors": func() error { _, err := r.cloudwatch.DescribeAnomalyDetectors(ctx, nil); return err },
 		"GetSessionToken":          func() error { _, err := r.sts.GetSessionToken(ctx, nil); return err },

@@ -144,13 +144,7 @@ func (s *Service) DeleteAlias(ctx context.Context, in *sdk.DeleteAliasInput) (*s
 		if n.aliases[name] == nil {
 			return nil
 		}
-		key := r.name + "/" + name
-		b.Delete(aliasBucket, key)
-		b.Delete(policyBucket, key)
-		b.Delete(asyncBucket, key)
-		delete(n.aliases, name)
-		delete(n.policies, name)
-		delete(n.async, name)
+		n.drop(b, name)
 		return nil
 	})
 	if err != nil {

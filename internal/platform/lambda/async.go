@@ -109,18 +109,15 @@ func (s *Service) putAsync(ctx context.Context, name, qualifier *string, retries
 	c := &constraints{}
 	c.integer("maximumRetryAttempts", retries, 0, 2)
 	c.integer("maximumEventAgeInSeconds", age, 60, 21600)
-	var destinations []string
 	if to != nil {
 		if to.OnSuccess != nil {
 			optional(to.OnSuccess.Destination, func(v string) {
 				c.pattern("destinationConfig.onSuccess.destination", v, destinationPattern)
-				destinations = append(destinations, v)
 			})
 		}
 		if to.OnFailure != nil {
 			optional(to.OnFailure.Destination, func(v string) {
 				c.pattern("destinationConfig.onFailure.destination", v, destinationPattern)
-				destinations = append(destinations, v)
 			})
 		}
 	}
@@ -132,33 +129,46 @@ func (s *Service) putAsync(ctx context.Context, name, qualifier *string, retries
 		return nil, r, invalid("You must specify at least one of error handling or destination setting.")
 	}
 	missing := notFound("The function doesn't exist.")
+	if _, err := s.place(r); err != nil {
+		return nil, r, missing
+	}
+	var success, failure *string
+	if to != nil {
+		if to.OnSuccess != nil {
+			success = aws.String(value(to.OnSuccess.Destination))
+		}
+		if to.OnFailure != nil {
+			failure = aws.String(value(to.OnFailure.Destination))
+		}
+	}
+	if err := s.checkDestination(ctx, r, value(success), true); err != nil {
+		return nil, r, err
+	}
+	if err := s.checkDestination(ctx, r, value(failure), false); err != nil {
+		return nil, r, err
+	}
 	var a *asyncRecord
 	err = s.change(ctx, r.name, missing, func(f *function, n *snapshot, b *store.Batch) error {
 		if n.versions[r.qualifier] == nil && n.aliases[r.qualifier] == nil {
 			return missing
 		}
-		for _, d := range destinations {
-			switch {
-			case d == s.arn(r.name, "") || d == s.arn(r.name, r.qualifier):
-				return invalid("You can't specify the function as a destination for itself.")
-			case d != "":
-				return unsupported("DestinationConfig", "results of asynchronous invocations are not passed on")
-			}
-		}
 		old := n.async[r.qualifier]
 		if update && old == nil {
 			return s.noAsync(r)
 		}
-		a = &asyncRecord{Modified: s.modified()}
+		a = &asyncRecord{}
 		if update {
-			a.Retries, a.MaxAge = clonePtr(old.Retries), clonePtr(old.MaxAge)
+			*a = *old
 		}
+		a.Modified = s.modified()
 		if retries != nil {
 			a.Retries = clonePtr(retries)
 		}
 		if age != nil {
 			a.MaxAge = clonePtr(age)
 		}
+		set(&a.OnSuccess, success)
+		set(&a.OnFailure, failure)
 		n.async[r.qualifier] = a
 		return put(b, asyncBucket, r.name+"/"+r.qualifier, a)
 	})
@@ -180,7 +190,7 @@ func (s *Service) noAsync(r ref) error {
 
 func (s *Service) describeAsync(a *asyncRecord, r ref) types.FunctionEventInvokeConfig {
 	return types.FunctionEventInvokeConfig{
-		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{}, OnSuccess: &types.OnSuccess{}},
+		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: text(a.OnFailure)}, OnSuccess: &types.OnSuccess{Destination: text(a.OnSuccess)}},
 		FunctionArn:       aws.String(s.arn(r.name, r.qualifier)), LastModified: aws.Time(a.Modified),
 		MaximumEventAgeInSeconds: clonePtr(a.MaxAge), MaximumRetryAttempts: clonePtr(a.Retries),
 	}

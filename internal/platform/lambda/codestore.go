@@ -23,6 +23,7 @@ import (
 type codeStore struct {
 	dir   string // of the zips
 	trees string // of the folders; may be dir
+	limit int64  // of a package's files, and of code with its layers; bytes
 
 	mu   sync.Mutex // also held while files are put in place or removed
 	refs map[string]int
@@ -37,7 +38,7 @@ func openCodeStore(dir, trees string) (*codeStore, error) {
 			return nil, fmt.Errorf("code folder: %w", err)
 		}
 	}
-	return &codeStore{dir: dir, trees: trees, refs: map[string]int{}}, nil
+	return &codeStore{dir: dir, trees: trees, limit: maxUnzipped, refs: map[string]int{}}, nil
 }
 
 // staged is a checked package that is not in place yet. It holds one reference.
@@ -47,11 +48,11 @@ type staged struct {
 	tmp   string // unpacked; "" when the code is already in place
 }
 
-// stage checks and unpacks a zip and keeps the zip itself durably, with one reference taken. Errors are AWS's. The caller
+// stage checks and unpacks a zip of limit bytes at most and keeps the zip itself durably, with one reference taken. Errors are AWS's. The caller
 // goes on with install, and gives the reference back with release when nothing comes of it.
-func (c *codeStore) stage(zip []byte) (*staged, error) {
-	if len(zip) > maxZip {
-		return nil, tooLarge("Zipped size must be smaller than %d bytes", maxZip)
+func (c *codeStore) stage(zip []byte, limit int) (*staged, error) {
+	if len(zip) > limit {
+		return nil, tooLarge("Zipped size must be smaller than %d bytes", limit)
 	}
 	sum := sha256.Sum256(zip)
 	st := &staged{codeRecord: codeRecord{hex.EncodeToString(sum[:]), int64(len(zip))}, store: c}
@@ -78,7 +79,7 @@ func (st *staged) fill(zip []byte) (err error) {
 	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
 		return err
 	}
-	if err := unpack(zip, st.tmp, maxUnzipped); err != nil {
+	if err := unpack(st.tmp, c.limit, zip); err != nil {
 		return asZipError(err)
 	}
 	return c.keepZip(st.SHA256, zip)
@@ -155,7 +156,7 @@ func (c *codeStore) restore(sha string) error {
 	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
 		return err
 	}
-	if err := unpack(zip, st.tmp, maxUnzipped); err != nil {
+	if err := unpack(st.tmp, c.limit, zip); err != nil {
 		st.discard()
 		return asZipError(err)
 	}

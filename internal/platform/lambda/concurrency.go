@@ -83,24 +83,19 @@ func (s *Service) DeleteFunctionConcurrency(ctx context.Context, in *sdk.DeleteF
 func (s *Service) reserve(ctx context.Context, name string, reserved *int32) error {
 	s.capacity.Lock() // two functions must not take the same executions
 	defer s.capacity.Unlock()
-	var delta int64
-	err := s.change(ctx, name, notFound("Function not found: %s", s.arn(name, latest)), func(f *function, n *snapshot, b *store.Batch) error {
-		if n.record.Reserved != nil {
-			delta -= int64(*n.record.Reserved)
-		}
+	return s.change(ctx, name, notFound("Function not found: %s", s.arn(name, latest)), func(f *function, n *snapshot, b *store.Batch) error {
 		if reserved != nil {
-			delta += int64(*reserved)
+			if sum := provisionedSum(n); sum > int64(*reserved) {
+				return plainInvalid(" ReservedConcurrentExecutions  %d should not be lower than function's total provisioned concurrency [%d].", *reserved, sum)
+			}
+			delta := int64(*reserved) - claimed(n)
 			if left := int64(s.cfg.Concurrency) - s.reserved.Load() - delta; left < minUnreserved && delta > 0 {
-				return &types.InvalidParameterValueException{Message: aws.String("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].")}
+				return plainInvalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", minUnreserved)
 			}
 		}
 		n.record.Reserved = reserved
 		return put(b, functionBucket, name, n.record)
 	})
-	if err == nil {
-		s.reserved.Add(delta)
-	}
-	return err
 }
 
 // admit counts an invocation in, or says why there is no room for it. leave counts it out again.
@@ -111,6 +106,12 @@ func (s *Service) admit(f *function, n *snapshot) (reserved bool, reason types.T
 			return true, types.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded
 		}
 		return true, ""
+	}
+	if len(n.warm) > 0 {
+		if f.active.Add(1) <= provisionedSum(n) {
+			return true, ""
+		}
+		f.active.Add(-1) // it spills over
 	}
 	if s.unreserved.Add(1) > int64(s.cfg.Concurrency)-s.reserved.Load() {
 		s.unreserved.Add(-1)

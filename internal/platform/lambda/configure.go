@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -28,6 +29,8 @@ type settings struct {
 	KMSKey                     *string
 	Capacity                   *types.CapacityProviderConfig
 	Durable                    *types.DurableConfig
+
+	held []string // content that apply holds for the layers; the caller releases it when the change is done or refused
 }
 
 // constrain finds what AWS's front end refuses.
@@ -68,6 +71,10 @@ func (in *settings) constrain(c *constraints) {
 			c.pattern("loggingConfig.logGroup", v, logGroupPattern)
 		})
 	}
+	if in.DeadLetter != nil {
+		optional(in.DeadLetter.TargetArn, func(v string) { c.pattern("deadLetterConfig.targetArn", v, targetPattern) })
+	}
+	optional(in.KMSKey, func(v string) { c.pattern("kMSKeyArn", v, keyPattern) })
 	if slices.ContainsFunc(in.Layers, func(l string) bool { return !layerPattern.matches(l) }) {
 		c.fail("["+strings.Join(in.Layers, ", ")+"]", "layers", "Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: "+layerPattern.text+", Member must not be null]")
 	}
@@ -83,10 +90,6 @@ func (in *settings) refuse() error {
 		return invalid("Error occurred while DescribeSecurityGroups. EC2 Error Code: InvalidGroup.NotFound. EC2 Error Message: The security group '%s' does not exist", in.Vpc.SecurityGroupIds[0])
 	case in.Vpc != nil && len(in.Vpc.SubnetIds) > 0:
 		return invalid("Error occurred while DescribeSubnets. EC2 Error Code: InvalidSubnetID.NotFound. EC2 Error Message: The subnet ID '%s' does not exist", in.Vpc.SubnetIds[0])
-	case len(in.Layers) > 0:
-		return invalid("Layer version %s does not exist.", in.Layers[0])
-	case in.DeadLetter != nil && value(in.DeadLetter.TargetArn) != "":
-		return unsupported("DeadLetterConfig", "failed asynchronous invocations are logged and dropped")
 	case len(in.FileSystems) > 0:
 		return unsupported("FileSystemConfigs", "there are no EFS or S3 file systems")
 	case in.Image != nil && (in.Image.EntryPoint != nil || in.Image.Command != nil || in.Image.WorkingDirectory != nil):
@@ -123,8 +126,23 @@ func (s *Service) apply(c *configuration, in *settings, function string) error {
 	if in.Tracing != nil && in.Tracing.Mode != "" {
 		c.Tracing = string(in.Tracing.Mode)
 	}
-	if in.SnapStart != nil && in.SnapStart.ApplyOn == types.SnapStartApplyOnPublishedVersions {
-		return invalid("%s is not supported for SnapStart enabled functions.", c.Runtime)
+	if in.SnapStart != nil && in.SnapStart.ApplyOn != "" {
+		if in.SnapStart.ApplyOn == types.SnapStartApplyOnPublishedVersions && !snapStarts(c.Runtime) {
+			return invalid("%s is not supported for SnapStart enabled functions.", c.Runtime)
+		}
+		c.SnapStart = string(in.SnapStart.ApplyOn)
+	}
+	if in.Layers != nil {
+		var err error
+		if c.Layers, err = s.useLayers(in); err != nil {
+			return err
+		}
+	}
+	if in.DeadLetter != nil {
+		if err := s.checkDeadLetter(value(in.DeadLetter.TargetArn)); err != nil {
+			return err
+		}
+		c.DeadLetter = value(in.DeadLetter.TargetArn)
 	}
 	if in.Environment != nil {
 		if err := checkEnvironment(in.Environment.Variables); err != nil {
@@ -198,16 +216,42 @@ func checkEnvironment(vars map[string]string) error {
 	if len(vars) == 0 {
 		return nil
 	}
-	var measured strings.Builder
-	e := json.NewEncoder(&measured)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(vars); err != nil {
-		return err
-	}
-	if text := strings.TrimSuffix(measured.String(), "\n"); len(text) > maxEnvironment {
+	if text := measured(vars); len(text) > maxEnvironment {
 		return invalid("Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: %s", text)
 	}
 	return nil
+}
+
+// measured writes variables as AWS's message shows them: as JSON, in the order of a Java HashMap.
+func measured(vars map[string]string) string {
+	buckets := uint32(16)
+	for float32(len(vars)) > 0.75*float32(buckets) {
+		buckets *= 2
+	}
+	bucket := func(key string) uint32 {
+		var h uint32
+		for i := range len(key) { // the names of variables are ASCII
+			h = 31*h + uint32(key[i])
+		}
+		return (h ^ h>>16) & (buckets - 1)
+	}
+	keys := slices.SortedFunc(maps.Keys(vars), func(a, b string) int { return cmp.Or(cmp.Compare(bucket(a), bucket(b)), cmp.Compare(a, b)) })
+	var out strings.Builder
+	for i, k := range keys {
+		out.WriteString([]string{"{", ","}[min(i, 1)] + jsonText(k) + ":" + jsonText(vars[k]))
+	}
+	return out.String() + "}"
+}
+
+// jsonText writes s as a JSON string, without escapes for HTML.
+func jsonText(s string) string {
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		return `""` // a string can always be encoded
+	}
+	return strings.TrimSuffix(out.String(), "\n")
 }
 
 func set[T any](field *T, given *T) {

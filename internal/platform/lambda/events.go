@@ -40,6 +40,9 @@ type eventRecord struct {
 	Due           time.Time `json:"due"`
 	Failures      int       `json:"failures,omitempty"` // of the function
 	Refusals      int       `json:"refusals,omitempty"` // in a row: throttles and failures of the platform
+
+	// Deliveries are what is left to do of an event whose invocation is over.
+	Deliveries []delivery `json:"deliveries,omitempty"`
 }
 
 // eventQueue runs the acknowledged events, each until it is done, given up, or too old. An event is in the store from its
@@ -145,16 +148,18 @@ func (q *eventQueue) run(key string) error {
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return fmt.Errorf("event %s cannot be read: %w", key, err)
 	}
-	retries, maxAge := q.service.asyncLimits(ref{e.Function, e.Qualifier})
+	if len(e.Deliveries) > 0 {
+		return q.deliver(key, e)
+	}
+	r := ref{e.Function, e.Qualifier}
+	retries, maxAge := q.service.asyncLimits(r)
 	log := q.service.cfg.Logger.With("function", q.service.arn(e.Function, e.Qualifier), "requestId", e.ID)
 	now := q.service.cfg.Clock.Now()
 	if now.Sub(e.Accepted) > maxAge {
-		log.Warn("lambda: an asynchronous invocation is too old and is dropped", "age", now.Sub(e.Accepted))
-		return q.forget(key)
+		log.Warn("lambda: an asynchronous invocation is too old and is given up", "age", now.Sub(e.Accepted))
+		return q.end(key, e, tooOld, nil)
 	}
-	o, err := q.service.run(q.ctx, &invocation{
-		ref: ref{e.Function, e.Qualifier}, requestID: e.ID, clientContext: e.ClientContext, payload: e.Payload,
-	})
+	o, err := q.service.run(q.ctx, &invocation{ref: r, requestID: e.ID, clientContext: e.ClientContext, payload: e.Payload})
 	if err != nil && q.ctx.Err() != nil {
 		return err // closing; the event stays for the next start
 	}
@@ -163,16 +168,19 @@ func (q *eventQueue) run(key string) error {
 	case errors.As(err, &unknown):
 		log.Warn("lambda: the function of an asynchronous invocation is gone; the invocation is dropped")
 		return q.forget(key)
+	case q.service.stopped(r, err):
+		log.Warn("lambda: the function of an asynchronous invocation has no concurrency; the invocation is given up")
+		return q.end(key, e, noConcurrency, nil)
 	case err != nil:
 		e.Refusals++
 		return q.later(key, e, min(longestPause, firstPause<<min(e.Refusals-1, 20)))
 	case o.result.FunctionError == "":
-		return q.forget(key)
+		return q.end(key, e, succeeded, &o)
 	}
 	e.Failures, e.Refusals = e.Failures+1, 0
 	if e.Failures > retries {
-		log.Warn("lambda: an asynchronous invocation has failed for good and is dropped", "attempts", e.Failures)
-		return q.forget(key)
+		log.Warn("lambda: an asynchronous invocation has failed for good", "attempts", e.Failures)
+		return q.end(key, e, retriesExhausted, &o)
 	}
 	return q.later(key, e, retryPause(e.Failures))
 }

@@ -123,7 +123,7 @@ func TestTransitionThatCannotBeRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.work.Wait()
-	if to, err := x.Resolve("fn", ""); err != nil || to.Function.CodeDir != old {
+	if to, err := x.Resolve("fn", "", nil); err != nil || to.Function.CodeDir != old {
 		t.Errorf("runs on %+v, %v; want the code of before", to.Function, err)
 	}
 	if err := x.Close(); err != nil {

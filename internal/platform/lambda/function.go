@@ -45,31 +45,41 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 		return nil, unsupported("TenancyConfig", "environments are not isolated by tenant")
 	case in.PublishTo != "":
 		return nil, unsupported("PublishTo", "it belongs to capacity providers")
-	case value(in.CodeSigningConfigArn) != "":
-		return nil, unsupported("CodeSigningConfigArn", "signatures are not checked")
-	case in.Code.S3Bucket != nil || in.Code.S3Key != nil:
-		return nil, unsupported("Code.S3Bucket", "there is no S3; give the package as ZipFile")
 	case in.Runtime == "" || value(in.Handler) == "":
 		return nil, invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	case len(in.Tags) > maxTags:
 		return nil, invalid("Number of tags exceeds resource tag limit.")
-	case in.Code.ZipFile == nil:
-		return nil, invalid("Please provide a source for function code.")
 	}
 	config := configuration{Timeout: 3, Memory: 128, Ephemeral: 512, Tracing: "PassThrough", Architectures: architectures(in.Architectures)}
+	if err := checkRoutingTags(in.Tags); err != nil {
+		return nil, err
+	}
+	defer s.releaseHeld(given)
 	if err := s.apply(&config, given, r.name); err != nil {
 		return nil, err
 	}
-
+	signing := ""
+	if value(in.CodeSigningConfigArn) != "" {
+		if signing, err = s.signingNamed(in.CodeSigningConfigArn); err != nil {
+			return nil, err
+		}
+	}
 	if s.find(r.name) != nil {
 		return nil, conflict("Function already exist: %s", r.name)
 	}
-	st, err := s.codes.stage(in.Code.ZipFile)
+	if err := s.checkSigned(signing); err != nil {
+		return nil, err
+	}
+	code := in.Code
+	st, err := s.stageCode(ctx, codeSource{zip: code.ZipFile, bucket: code.S3Bucket, key: code.S3Key, version: code.S3ObjectVersion}, noCode)
 	if err != nil {
 		return nil, err
 	}
 	f := &function{name: r.name}
-	v, err := s.create(ctx, f, in, config, st.codeRecord)
+	var v *versionRecord
+	if err = s.checkSizes(st.SHA256, config.Layers); err == nil {
+		v, err = s.create(ctx, f, in, config, st.codeRecord, signing)
+	}
 	if err != nil {
 		st.discard()
 		s.releaseCode(st.SHA256)
@@ -82,6 +92,9 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 	}
 	return (*sdk.CreateFunctionOutput)(out), nil
 }
+
+// noCode is AWS's answer to a request that brings no code.
+const noCode = "Please provide a source for function code."
 
 // reserveName puts f, which is locked and has no state yet, in the place of its name. A function of that name that is just
 // being deleted is waited for.
@@ -105,7 +118,7 @@ func (s *Service) reserveName(f *function) error {
 }
 
 // create stores the function and makes it visible, in the state Pending.
-func (s *Service) create(ctx context.Context, f *function, in *sdk.CreateFunctionInput, config configuration, code codeRecord) (_ *versionRecord, err error) {
+func (s *Service) create(ctx context.Context, f *function, in *sdk.CreateFunctionInput, config configuration, code codeRecord, signing string) (_ *versionRecord, err error) {
 	f.change.Lock()
 	defer f.change.Unlock()
 	if err := s.reserveName(f); err != nil {
@@ -120,11 +133,8 @@ func (s *Service) create(ctx context.Context, f *function, in *sdk.CreateFunctio
 		Function: f.name, Version: latest, Revision: newRevision(), Generation: newRevision(),
 		Code: code, Config: config, Modified: s.modified(), State: creating,
 	}
-	n := &snapshot{
-		record:   functionRecord{Name: f.name, NextVersion: 1, Tags: in.Tags},
-		versions: map[string]*version{latest: {versionRecord: v}}, aliases: map[string]*aliasRecord{},
-		policies: map[string]*policyRecord{}, async: map[string]*asyncRecord{}, settled: make(chan struct{}),
-	}
+	n := newSnapshot(functionRecord{Name: f.name, NextVersion: 1, Tags: in.Tags, Signing: signing})
+	n.versions[latest], n.settled = &version{versionRecord: v}, make(chan struct{})
 	b := &store.Batch{}
 	b.ExpectAbsent(functionBucket, f.name)
 	if in.Publish {
@@ -142,6 +152,7 @@ func (s *Service) create(ctx context.Context, f *function, in *sdk.CreateFunctio
 		return nil, err
 	}
 	s.swap(f, n)
+	s.names.add(f.name)
 	return v, nil
 }
 
@@ -153,7 +164,7 @@ func constrainArchitectures(c *constraints, given []types.Architecture) {
 			list += ", "
 		}
 		list += string(a)
-		bad = bad || a != types.ArchitectureX8664 && a != types.ArchitectureArm64
+		bad = bad || badArchitecture(a)
 	}
 	list += "]"
 	if given != nil && len(given) == 0 {
@@ -165,6 +176,10 @@ func constrainArchitectures(c *constraints, given []types.Architecture) {
 	if bad {
 		c.fail(list, "architectures", "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
 	}
+}
+
+func badArchitecture(a types.Architecture) bool {
+	return a != types.ArchitectureX8664 && a != types.ArchitectureArm64
 }
 
 func architectures(given []types.Architecture) []string {
@@ -267,28 +282,18 @@ func (s *Service) deleteFunction(ctx context.Context, name string, missing error
 	}
 	b := &store.Batch{}
 	b.Delete(functionBucket, name)
-	for q := range n.versions {
-		b.Delete(versionBucket, name+"/"+q)
-	}
-	for q := range n.aliases {
-		b.Delete(aliasBucket, name+"/"+q)
-	}
-	for q := range n.policies {
-		b.Delete(policyBucket, name+"/"+q)
-	}
-	for q := range n.async {
-		b.Delete(asyncBucket, name+"/"+q)
+	empty := n.draft()
+	for _, q := range n.qualifiers() {
+		empty.drop(b, q)
 	}
 	if err := s.cfg.Store.Commit(ctx, b); err != nil {
 		return err
 	}
 	s.swap(f, nil)
 	s.functions.CompareAndDelete(name, f)
+	s.names.remove(name)
 	if n.settled != nil {
 		close(n.settled)
-	}
-	if n.record.Reserved != nil {
-		s.reserved.Add(-int64(*n.record.Reserved))
 	}
 	return nil
 }
@@ -308,13 +313,7 @@ func (s *Service) deleteVersion(ctx context.Context, r ref, missing error) error
 		if users := n.aliasesOf(v.Version); len(users) > 0 {
 			return conflict("Unable to delete version because the following aliases reference it: %v", users)
 		}
-		key := r.name + "/" + v.Version
-		b.Delete(versionBucket, key)
-		b.Delete(policyBucket, key)
-		b.Delete(asyncBucket, key)
-		delete(n.versions, v.Version)
-		delete(n.policies, v.Version)
-		delete(n.async, v.Version)
+		n.drop(b, v.Version)
 		return nil
 	})
 }

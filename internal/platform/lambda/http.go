@@ -52,9 +52,24 @@ func (s *Service) serveInvoke(api *awsproto.Service) http.HandlerFunc {
 }
 
 func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (o outcome, tail bool, err error) {
+	inv, err := s.readInvocation(w, r)
+	if err != nil {
+		return o, false, err
+	}
+	// As on AWS, a function runs to its end though the caller has gone.
+	ctx := r.Context()
+	if ctx.Done() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	o, err = s.invoke(ctx, inv)
+	return o, inv.tail, err
+}
+
+// readInvocation reads the request of Invoke or InvokeWithResponseStream.
+func (s *Service) readInvocation(w http.ResponseWriter, r *http.Request) (inv *invocation, err error) {
 	h := r.Header
 	logs := h.Get("X-Amz-Log-Type")
-	inv := invocation{
+	inv = &invocation{
 		kind: sdktypes.InvocationType(h.Get("X-Amz-Invocation-Type")), requestID: w.Header().Get("X-Amzn-Requestid"),
 		traceID: h.Get("X-Amzn-Trace-Id"), clientContext: h.Get("X-Amz-Client-Context"), tail: logs == "Tail",
 	}
@@ -67,24 +82,16 @@ func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (o outcome,
 		qualifier = &v
 	}
 	if inv.ref, err = s.parse(longName, &function, qualifier, constrainInvoke(string(inv.kind), logs)); err != nil {
-		return o, false, err
+		return nil, err
 	}
 	switch {
 	case h.Get("X-Amz-Durable-Execution-Name") != "":
-		return o, false, unsupported("DurableExecutionName", "there are no durable functions")
+		return nil, unsupported("DurableExecutionName", "there are no durable functions")
 	case h.Get("X-Amz-Tenant-Id") != "":
-		return o, false, unsupported("TenantId", "environments are not isolated by tenant")
+		return nil, unsupported("TenantId", "environments are not isolated by tenant")
 	}
-	if inv.payload, err = readPayload(r); err != nil {
-		return o, false, err
-	}
-	// As on AWS, a function runs to its end though the caller has gone.
-	ctx := r.Context()
-	if ctx.Done() != nil {
-		ctx = context.WithoutCancel(ctx)
-	}
-	o, err = s.invoke(ctx, &inv)
-	return o, inv.tail, err
+	inv.payload, err = readPayload(r)
+	return inv, err
 }
 
 // queryValue is the first value of a parameter. The usual query, that parameter alone with nothing encoded, is not parsed.

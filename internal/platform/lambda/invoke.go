@@ -35,6 +35,8 @@ type invocation struct {
 	clientContext string // base64
 	payload       []byte
 	tail          bool
+	stream        pool.Stream          // takes the answer while it is written; nil waits for the whole
+	chosen        func(version string) // told the version before it runs; may be nil
 }
 
 // outcome is what Invoke answers.
@@ -93,10 +95,9 @@ func (s *Service) invoke(ctx context.Context, inv *invocation) (outcome, error) 
 	}
 	switch inv.kind {
 	case types.InvocationTypeDryRun:
-		_, err := s.settledTarget(ctx, inv.ref)
-		return outcome{status: http.StatusNoContent}, err
+		return outcome{status: http.StatusNoContent}, s.invocable(ctx, inv.ref)
 	case types.InvocationTypeEvent:
-		if _, err := s.settledTarget(ctx, inv.ref); err != nil {
+		if err := s.invocable(ctx, inv.ref); err != nil {
 			return outcome{}, err
 		}
 		return outcome{status: http.StatusAccepted}, s.queue.add(ctx, inv)
@@ -144,13 +145,13 @@ func jsonError(payload []byte) string {
 // run resolves and runs an invocation. As on AWS, an invocation that has begun goes on when its caller gives up: run
 // returns the error of ctx then, and what the invocation holds is freed when it ends.
 func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
-	t, err := s.settledTarget(ctx, inv.ref)
+	t, err := s.settledTarget(ctx, inv.ref, inv.payload)
 	if err != nil {
 		return outcome{}, err
 	}
 	// What was replaced between the look at the snapshot and the lease is gone for good; the next look sees its successor.
 	for !t.to.version.run.acquire() {
-		if t, err = s.settledTarget(ctx, inv.ref); err != nil {
+		if t, err = s.settledTarget(ctx, inv.ref, inv.payload); err != nil {
 			return outcome{}, err
 		}
 	}
@@ -191,9 +192,12 @@ func (s *Service) execute(ctx context.Context, t target, inv *invocation) (outco
 	if trace == "" {
 		trace = newTraceID(t.to.version.Config.Tracing == "Active", s.cfg.Clock.Now().Unix())
 	}
+	if inv.chosen != nil {
+		inv.chosen(t.to.version.Version)
+	}
 	custom, _ := base64.StdEncoding.DecodeString(inv.clientContext) // checked on arrival
 	result, err := s.cfg.Executor.Invoke(ctx, &run.fn, pool.Invocation{
-		RequestID: inv.requestID, InvokedARN: t.route.invoked, TraceID: trace, ClientContext: string(custom), Payload: inv.payload, TailLog: inv.tail,
+		RequestID: inv.requestID, InvokedARN: t.route.invoked, TraceID: trace, ClientContext: string(custom), Payload: inv.payload, TailLog: inv.tail, Stream: inv.stream,
 	})
 	if err != nil {
 		return outcome{}, s.executorError(err, series, run.fn.ARN)

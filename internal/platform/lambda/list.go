@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -16,19 +17,13 @@ const pageSize = 50
 // page cuts one page out of sorted items. The marker is the key of the page's first item, made opaque.
 func page[T any](items []T, key func(T) string, marker *string, maxItems *int32) ([]T, *string, error) {
 	from := 0
-	if value(marker) != "" {
-		raw, err := base64.URLEncoding.DecodeString(*marker)
-		if err != nil {
-			return nil, nil, invalid("Invalid value for Marker")
-		}
-		if from = slices.IndexFunc(items, func(t T) bool { return key(t) == string(raw) }); from < 0 {
-			from = len(items) // deleted meanwhile; the list is at its end
-			for i, t := range items {
-				if key(t) > string(raw) {
-					from = i
-					break
-				}
-			}
+	first, err := unmark(marker)
+	if err != nil {
+		return nil, nil, err
+	}
+	if first != "" { // or what follows it, when it was deleted meanwhile
+		if from = slices.IndexFunc(items, func(t T) bool { return key(t) >= first }); from < 0 {
+			from = len(items)
 		}
 	}
 	size := pageSize
@@ -40,6 +35,15 @@ func page[T any](items []T, key func(T) string, marker *string, maxItems *int32)
 		return items, nil, nil
 	}
 	return items[:size], aws.String(base64.URLEncoding.EncodeToString([]byte(key(items[size])))), nil
+}
+
+// unmark reads a marker.
+func unmark(marker *string) (string, error) {
+	raw, err := base64.URLEncoding.DecodeString(value(marker))
+	if err != nil {
+		return "", invalid("Invalid value for Marker")
+	}
+	return string(raw), nil
 }
 
 // ListFunctions lists functions by name, with FunctionVersion ALL every version of each.
@@ -56,27 +60,38 @@ func (s *Service) ListFunctions(_ context.Context, in *sdk.ListFunctionsInput) (
 		v   *version
 		q   string
 	}
-	var all []entry
-	s.functions.Range(func(_, v any) bool {
-		n := v.(*function).state.Load()
-		if n == nil {
-			return true
-		}
-		name := n.record.Name
-		if in.FunctionVersion == "" {
-			all = append(all, entry{name, n.versions[latest], ""})
-			return true
-		}
-		all = append(all, entry{name + "/" + latest, n.versions[latest], latest})
-		for _, v := range n.published() {
-			all = append(all, entry{sortable(name, v.Version), v, v.Version})
-		}
-		return true
-	})
-	if m := value(in.MasterRegion); m != "" && m != "ALL" && m != s.cfg.Region {
-		all = nil // a function's master is in another region only for Lambda@Edge
+	from, err := unmark(in.Marker)
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(all, func(a, b entry) int { return compare(a.key, b.key) })
+	first, _, _ := strings.Cut(from, "/")
+	functions := s.names.all()
+	at, _ := slices.BinarySearch(functions, first)
+	if m := value(in.MasterRegion); m != "" && m != "ALL" && m != s.cfg.Region {
+		at = len(functions) // a function's master is in another region only for Lambda@Edge
+	}
+	var all []entry
+	for _, name := range functions[at:] {
+		f := s.find(name)
+		if f == nil {
+			continue
+		}
+		n := f.state.Load()
+		switch {
+		case n == nil:
+			continue
+		case in.FunctionVersion == "":
+			all = append(all, entry{name, n.versions[latest], ""})
+		default:
+			all = append(all, entry{sortable(name, latest), n.versions[latest], latest})
+			for _, v := range n.published() {
+				all = append(all, entry{sortable(name, v.Version), v, v.Version})
+			}
+		}
+		if i := slices.IndexFunc(all, func(e entry) bool { return e.key >= from }); i >= 0 && len(all)-i > pageSize {
+			break
+		}
+	}
 	items, next, err := page(all, func(e entry) string { return e.key }, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
@@ -119,14 +134,4 @@ func sortable(name, version string) string {
 		return name + "/" + version
 	}
 	return name + "/" + zeros[min(len(version), len(zeros)):] + version
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -3,7 +3,10 @@ package lambda
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/store"
@@ -14,13 +17,7 @@ import (
 func (s *Service) load(ctx context.Context) error {
 	drafts := map[string]*snapshot{}
 	err := scan(ctx, s.cfg.Store, functionBucket, func(key string, r functionRecord) error {
-		drafts[key] = &snapshot{
-			record: r, versions: map[string]*version{}, aliases: map[string]*aliasRecord{},
-			policies: map[string]*policyRecord{}, async: map[string]*asyncRecord{},
-		}
-		if r.Reserved != nil {
-			s.reserved.Add(int64(*r.Reserved))
-		}
+		drafts[key] = newSnapshot(r)
 		return nil
 	})
 	// of finds the function that a key belongs to, and the rest of the key.
@@ -44,39 +41,24 @@ func (s *Service) load(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			s.codes.hold(r.Code.SHA256)
-			held = append(held, r.Code.SHA256)
+			for _, sha := range r.content() {
+				s.codes.hold(sha)
+				held = append(held, sha)
+			}
 			n.versions[r.Version] = &version{versionRecord: &r}
 			return nil
 		})
 	}
-	if err == nil {
-		err = scan(ctx, s.cfg.Store, aliasBucket, func(key string, r aliasRecord) error {
-			n, q, err := of(key)
-			if err == nil {
-				n.aliases[q] = &r
-			}
-			return err
-		})
-	}
-	if err == nil {
-		err = scan(ctx, s.cfg.Store, policyBucket, func(key string, r policyRecord) error {
-			n, q, err := of(key)
-			if err == nil {
-				n.policies[q] = &r
-			}
-			return err
-		})
-	}
-	if err == nil {
-		err = scan(ctx, s.cfg.Store, asyncBucket, func(key string, r asyncRecord) error {
-			n, q, err := of(key)
-			if err == nil {
-				n.async[q] = &r
-			}
-			return err
-		})
-	}
+	err = errors.Join(err,
+		each(ctx, s, aliasBucket, of, func(n *snapshot) map[string]*aliasRecord { return n.aliases }),
+		each(ctx, s, policyBucket, of, func(n *snapshot) map[string]*policyRecord { return n.policies }),
+		each(ctx, s, asyncBucket, of, func(n *snapshot) map[string]*asyncRecord { return n.async }),
+		each(ctx, s, urlBucket, of, func(n *snapshot) map[string]*urlRecord { return n.urls }),
+		each(ctx, s, provisionedBucket, of, func(n *snapshot) map[string]*provisionedRecord { return n.warm }),
+		each(ctx, s, runtimeBucket, of, func(n *snapshot) map[string]*runtimeRecord { return n.runtimes }),
+		s.loadLayers(ctx),
+		s.loadSigning(ctx),
+	)
 	if err != nil {
 		return err
 	}
@@ -88,6 +70,7 @@ func (s *Service) load(ctx context.Context) error {
 			return fmt.Errorf("function %s: %w", name, err)
 		}
 	}
+	s.names.fill(slices.Collect(maps.Keys(drafts)))
 	return nil
 }
 
@@ -99,7 +82,7 @@ func (s *Service) revive(ctx context.Context, name string, n *snapshot) error {
 	b := &store.Batch{}
 	for q, v := range n.versions {
 		r := *v.versionRecord
-		err := s.codes.restore(r.Code.SHA256)
+		err := s.restore(&r)
 		if err != nil {
 			s.cfg.Logger.Error("lambda: the code of a version cannot be restored", "function", s.arn(name, q), "error", err)
 			r.State = creating
@@ -120,7 +103,21 @@ func (s *Service) revive(ctx context.Context, name string, n *snapshot) error {
 	f := &function{name: name}
 	s.swap(f, n)
 	s.functions.Store(name, f)
+	for q, u := range n.urls {
+		s.urls.Store(u.ID, urlTarget{name, q})
+	}
 	return nil
+}
+
+// each reads the records of one kind into the functions that they belong to.
+func each[T any](ctx context.Context, s *Service, bucket string, of func(key string) (*snapshot, string, error), in func(*snapshot) map[string]*T) error {
+	return scan(ctx, s.cfg.Store, bucket, func(key string, r T) error {
+		n, q, err := of(key)
+		if err == nil {
+			in(n)[q] = &r
+		}
+		return err
+	})
 }
 
 func scan[T any](ctx context.Context, st store.Store, bucket string, each func(key string, record T) error) error {

@@ -22,6 +22,14 @@ const (
 	policyBucket   = "lambda.policies"  // name/qualifier → policyRecord
 	asyncBucket    = "lambda.async"     // name/qualifier → asyncRecord
 	eventBucket    = "lambda.events"    // id → eventRecord
+
+	urlBucket         = "lambda.urls"          // name/qualifier → urlRecord
+	provisionedBucket = "lambda.provisioned"   // name/qualifier → provisionedRecord
+	runtimeBucket     = "lambda.runtimes"      // name/version → runtimeRecord
+	layerBucket       = "lambda.layers"        // name → layerRecord
+	layerVersions     = "lambda.layerversions" // name/version → layerVersionRecord
+	signingBucket     = "lambda.codesigning"   // id → signingRecord
+	mappingBucket     = "lambda.mappings"      // UUID → mappingRecord
 )
 
 // functionRecord is what belongs to a function and not to one of its versions.
@@ -29,7 +37,9 @@ type functionRecord struct {
 	Name        string            `json:"name"`
 	NextVersion int64             `json:"nextVersion"` // numbers only rise and are never used again
 	Tags        map[string]string `json:"tags,omitempty"`
-	Reserved    *int32            `json:"reserved,omitempty"` // concurrent executions kept for this function alone
+	Reserved    *int32            `json:"reserved,omitempty"`    // concurrent executions kept for this function alone
+	Signing     string            `json:"codeSigning,omitempty"` // id of the code signing configuration
+	Recursion   string            `json:"recursion,omitempty"`   // "" is Terminate
 }
 
 // versionRecord is one version, $LATEST included: code, configuration and state. A record is never changed in place.
@@ -66,6 +76,15 @@ type configuration struct {
 	Environment   *environment  `json:"environment,omitempty"` // nil when it was never set
 	Tracing       string        `json:"tracing"`
 	Logging       loggingRecord `json:"logging"`
+	Layers        []layerUse    `json:"layers,omitempty"`     // in the order in which they are merged
+	DeadLetter    string        `json:"deadLetter,omitempty"` // ARN of a queue
+	SnapStart     string        `json:"snapStart,omitempty"`  // "" is None
+}
+
+// layerUse is a layer version as a function version uses it. The version may be deleted meanwhile; its content stays.
+type layerUse struct {
+	ARN  string     `json:"arn"`
+	Code codeRecord `json:"code"`
 }
 
 type environment struct {
@@ -101,9 +120,11 @@ type policyRecord struct {
 
 // asyncRecord is how asynchronous invocations of a function, a version or an alias are retried.
 type asyncRecord struct {
-	Retries  *int32    `json:"retries,omitempty"` // 0 to 2; nil means 2
-	MaxAge   *int32    `json:"maxAge,omitempty"`  // seconds, 60 to 21600; nil means 21600
-	Modified time.Time `json:"modified"`
+	Retries   *int32    `json:"retries,omitempty"`   // 0 to 2; nil means 2
+	MaxAge    *int32    `json:"maxAge,omitempty"`    // seconds, 60 to 21600; nil means 21600
+	OnSuccess string    `json:"onSuccess,omitempty"` // ARN of the destination
+	OnFailure string    `json:"onFailure,omitempty"`
+	Modified  time.Time `json:"modified"`
 }
 
 // newRevision makes an id for RevisionId and Generation.
@@ -133,6 +154,7 @@ func clonePtr[T any](p *T) *T {
 // clone gives a configuration that shares nothing changeable with c.
 func (c configuration) clone() configuration {
 	c.Architectures = slices.Clone(c.Architectures)
+	c.Layers = slices.Clone(c.Layers)
 	if c.Environment != nil {
 		c.Environment = &environment{maps.Clone(c.Environment.Variables)}
 	}

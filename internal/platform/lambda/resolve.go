@@ -3,7 +3,6 @@ package lambda
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
@@ -20,8 +19,9 @@ type Target struct {
 // Resolve chooses the version that serves an invocation of function (a name, partial ARN or ARN) under qualifier (a
 // version, an alias, $LATEST, or "" for what function says). It is the one place where traffic is routed: Invoke, the
 // queue of asynchronous invocations and every other caller come through it. An alias with two versions draws anew each
-// time. Resolve takes no lock; a change that was answered before it is called is seen.
-func (s *Service) Resolve(function, qualifier string) (Target, error) {
+// time, unless a tag of its function asks for another way (picker). Resolve takes no lock; a change that was answered
+// before it is called is seen.
+func (s *Service) Resolve(function, qualifier string, payload []byte) (Target, error) {
 	var q *string
 	if qualifier != "" {
 		q = &qualifier
@@ -30,7 +30,7 @@ func (s *Service) Resolve(function, qualifier string) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	t, err := s.resolve(r)
+	t, err := s.resolve(r, payload)
 	if err != nil {
 		return Target{}, err
 	}
@@ -46,12 +46,25 @@ type target struct {
 }
 
 // resolve is Resolve for a parsed reference. It fails when the version has no code to run yet.
-func (s *Service) resolve(r ref) (target, error) {
-	var n *snapshot
-	v, ok := s.functions.Load(r.name)
-	if ok {
-		n = v.(*function).state.Load()
+func (s *Service) resolve(r ref, payload []byte) (target, error) {
+	t, err := s.place(r)
+	if err != nil {
+		return t, err
 	}
+	if t.to = t.route.choose(payload); t.to.version.run == nil {
+		return target{}, notReady(t.to)
+	}
+	return t, nil
+}
+
+// place finds where a reference leads and chooses no version yet.
+func (s *Service) place(r ref) (target, error) {
+	v, ok := s.functions.Load(r.name)
+	if !ok {
+		return target{}, s.noTarget(r)
+	}
+	f := v.(*function)
+	n := f.state.Load()
 	if n == nil {
 		return target{}, s.noTarget(r)
 	}
@@ -59,14 +72,11 @@ func (s *Service) resolve(r ref) (target, error) {
 	if to == nil {
 		return target{}, s.noTarget(r)
 	}
-	d := to.primary
-	if to.additional != nil {
-		d = to.pick(rand.Float64())
-	}
-	if d.version.run == nil {
-		return target{}, conflict("The operation cannot be performed at this time. The function is currently in the following state: %s", d.version.State.Value)
-	}
-	return target{v.(*function), n, to, d}, nil
+	return target{function: f, snapshot: n, route: to}, nil
+}
+
+func notReady(d *destination) error {
+	return conflict("The operation cannot be performed at this time. The function is currently in the following state: %s", d.version.State.Value)
 }
 
 func (s *Service) noTarget(r ref) error {
@@ -77,8 +87,8 @@ func (s *Service) noTarget(r ref) error {
 }
 
 // settledTarget is resolve, but waits for a function that is just being created.
-func (s *Service) settledTarget(ctx context.Context, r ref) (target, error) {
-	t, err := s.resolve(r)
+func (s *Service) settledTarget(ctx context.Context, r ref, payload []byte) (target, error) {
+	t, err := s.resolve(r, payload)
 	if err == nil {
 		return t, nil
 	}
@@ -91,5 +101,27 @@ func (s *Service) settledTarget(ctx context.Context, r ref) (target, error) {
 			return t, err
 		}
 	}
-	return s.resolve(r)
+	return s.resolve(r, payload)
+}
+
+// invocable reports why r cannot be invoked, without choosing a version: a request that is only checked or queued does
+// not count among those that the weights are met with.
+func (s *Service) invocable(ctx context.Context, r ref) error {
+	t, err := s.place(r)
+	if err != nil {
+		return err
+	}
+	if t.route.primary.version.run != nil {
+		return nil
+	}
+	if _, err := s.await(ctx, t.function); err != nil {
+		return err
+	}
+	if t, err = s.place(r); err != nil {
+		return err
+	}
+	if t.route.primary.version.run == nil {
+		return notReady(t.route.primary)
+	}
+	return nil
 }

@@ -29,7 +29,7 @@ func TestAliasRoutesByWeight(t *testing.T) {
 	const n = 50_000
 	counts := map[string]int{}
 	for range n {
-		to, err := x.Resolve("fn", "live")
+		to, err := x.Resolve("fn", "live", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestSwitchIsSeenByTheNextRequest(t *testing.T) {
 				default:
 				}
 				at := floor.Load()
-				to, err := x.Resolve("fn:live", "")
+				to, err := x.Resolve("fn:live", "", nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -84,7 +84,7 @@ func TestSwitchIsSeenByTheNextRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		floor.Store(i)
-		if to, err := x.Resolve("fn", "live"); err != nil || to.Version != switched(i) {
+		if to, err := x.Resolve("fn", "live", nil); err != nil || to.Version != switched(i) {
 			t.Fatalf("switch %d has returned, and the next request goes to %s (%v)", i, to.Version, err)
 		}
 	}
@@ -253,7 +253,7 @@ func TestVersionsAndAliases(t *testing.T) {
 					if !slices.Equal(a.Routing.Versions(), aliases[name]) {
 						rt.Fatalf("alias %s routes to %v, want %v", name, a.Routing.Versions(), aliases[name])
 					}
-					to, err := x.Resolve("fn", name)
+					to, err := x.Resolve("fn", name, nil)
 					if err != nil || !slices.Contains(aliases[name], to.Version) {
 						rt.Fatalf("alias %s resolves to %s: %v", name, to.Version, err)
 					}
@@ -352,7 +352,7 @@ func BenchmarkResolve(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for b.Loop() {
-				if _, err := x.Resolve("fn", "live"); err != nil {
+				if _, err := x.Resolve("fn", "live", nil); err != nil {
 					b.Fatal(err)
 				}
 			}

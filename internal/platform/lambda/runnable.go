@@ -14,8 +14,6 @@ import (
 type runnable struct {
 	fn         pool.Function
 	generation string
-	code       string // SHA-256 of the zip
-
 	// leases counts the invocations under way; it is far below zero once the runnable is gone.
 	leases  atomic.Int64
 	retired atomic.Bool
@@ -55,7 +53,10 @@ func (r *runnable) drop() {
 
 // newRunnable takes a reference to the code, which must be unpacked.
 func (s *Service) newRunnable(v *versionRecord) *runnable {
-	s.codes.hold(v.Code.SHA256)
+	held := v.content()
+	for _, sha := range held {
+		s.codes.hold(sha)
+	}
 	arn := s.arn(v.Function, v.Version)
 	c := v.Config.clone()
 	env := map[string]string{}
@@ -64,7 +65,6 @@ func (s *Service) newRunnable(v *versionRecord) *runnable {
 	}
 	r := &runnable{
 		generation: v.Generation,
-		code:       v.Code.SHA256,
 		fn: pool.Function{
 			ID:   arn + "@" + v.Generation,
 			Name: v.Function, Version: v.Version, ARN: arn,
@@ -76,12 +76,15 @@ func (s *Service) newRunnable(v *versionRecord) *runnable {
 			Logging: pool.Logging{
 				Format: c.Logging.Format, ApplicationLevel: c.Logging.Application, SystemLevel: c.Logging.System, Group: c.Logging.Group,
 			},
+			OptDir:  s.optDir(v),
 			Account: s.cfg.Account, Region: s.cfg.Region,
 		},
 	}
 	r.dropped = func() {
 		s.cfg.Executor.Retire(r.fn.ID)
-		s.releaseCode(r.code)
+		for _, sha := range held {
+			s.releaseCode(sha)
+		}
 	}
 	return r
 }

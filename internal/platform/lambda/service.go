@@ -1,6 +1,6 @@
 // Package lambda is AWS Lambda's control plane and its invocation routing: functions, immutable versions, aliases that
-// split traffic by weight, resource policies, tags, reserved concurrency and the durable queue of asynchronous
-// invocations. Functions run behind the Executor port.
+// split traffic by weight, layers, function URLs, resource policies, tags, reserved and provisioned concurrency, event
+// source mappings, and the durable queue of asynchronous invocations with its destinations. Functions run behind the Executor port.
 //
 // Every function has one immutable snapshot behind an atomic pointer. Whoever changes a function holds its lock, writes
 // the change to the store, and then replaces the snapshot; invocations only load the pointer. So an invocation that
@@ -29,12 +29,16 @@ import (
 type Config struct {
 	Store    store.Store // required
 	Executor Executor    // required
+	Objects  Objects     // nil: no packages from buckets, no results into them
+	Queues   Queues      // nil: no event source mappings, no queues as destinations
 	Meter    Meter       // nil records no metrics
-	Clock    clock.Clock // clock.System when nil
-	DataDir  string      // required; code packages go to its folder "code"
-	CodeDir  string      // where code is unpacked to be run; the packages' folder when empty
-	Account  string      // twelve digits; 000000000000 when empty
-	Region   string      // us-east-1 when empty
+	// Verify returns the secret of an access key, for function URLs with AWS_IAM; nil takes any.
+	Verify  func(accessKeyID string) (secret string, ok bool)
+	Clock   clock.Clock // clock.System when nil
+	DataDir string      // required; code packages go to its folder "code"
+	CodeDir string      // where code is unpacked to be run; the packages' folder when empty
+	Account string      // twelve digits; 000000000000 when empty
+	Region  string      // us-east-1 when empty
 	// Concurrency is the account's limit of concurrent executions; 0 means AWS's default of 1000.
 	Concurrency int
 	Logger      *slog.Logger // discards when nil
@@ -50,8 +54,15 @@ type Service struct {
 	arnPrefix string // of this account's functions, up to the name
 
 	functions sync.Map // name → *function
+	names     names    // of the functions
+	layers    *layers
+	signing   signings
+	urls      sync.Map // id → urlTarget
+	mappings  mappings
 
-	reserved   atomic.Int64 // sum of all functions' reserved concurrency
+	provisioner Provisioner // nil: no provisioned concurrency
+
+	reserved   atomic.Int64 // what functions have of it for themselves: reserved, or provisioned
 	unreserved atomic.Int64 // invocations under way of functions without reserved concurrency
 	capacity   sync.Mutex   // guards changes of reserved
 
@@ -105,13 +116,18 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
 	s := &Service{cfg: cfg, codes: codes, arnPrefix: "arn:aws:lambda:" + cfg.Region + ":" + cfg.Account + ":function:"}
+	s.provisioner, _ = cfg.Executor.(Provisioner)
 	s.lifetime, s.stop = context.WithCancel(context.Background())
 	s.queue = newEventQueue(s)
 	if err := s.load(s.lifetime); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
-	if err := s.queue.recover(s.lifetime); err != nil {
+	err = s.queue.recover(s.lifetime)
+	if err == nil {
+		err = s.loadMappings(s.lifetime)
+	}
+	if err != nil {
 		s.stop()
 		s.queue.close()
 		return nil, fmt.Errorf("lambda: %w", err)
@@ -170,6 +186,49 @@ func (s *Service) API() *awsproto.Service {
 		awsproto.Op(s.ListFunctionEventInvokeConfigs, awsproto.Schema(schemas.ListFunctionEventInvokeConfigs)),
 		awsproto.Op(s.DeleteFunctionEventInvokeConfig, awsproto.Schema(schemas.DeleteFunctionEventInvokeConfig)),
 
+		awsproto.Op(s.PublishLayerVersion, awsproto.Schema(schemas.PublishLayerVersion)),
+		awsproto.Op(s.GetLayerVersion, awsproto.Schema(schemas.GetLayerVersion)),
+		awsproto.Op(s.GetLayerVersionByArn, awsproto.Schema(schemas.GetLayerVersionByArn)),
+		awsproto.Op(s.DeleteLayerVersion, awsproto.Schema(schemas.DeleteLayerVersion)),
+		awsproto.Op(s.ListLayerVersions, awsproto.Schema(schemas.ListLayerVersions)),
+		awsproto.Op(s.ListLayers, awsproto.Schema(schemas.ListLayers)),
+		awsproto.Op(s.AddLayerVersionPermission, awsproto.Schema(schemas.AddLayerVersionPermission)),
+		awsproto.Op(s.RemoveLayerVersionPermission, awsproto.Schema(schemas.RemoveLayerVersionPermission)),
+		awsproto.Op(s.GetLayerVersionPolicy, awsproto.Schema(schemas.GetLayerVersionPolicy)),
+
+		awsproto.Op(s.CreateFunctionUrlConfig, awsproto.Schema(schemas.CreateFunctionUrlConfig)),
+		awsproto.Op(s.GetFunctionUrlConfig, awsproto.Schema(schemas.GetFunctionUrlConfig)),
+		awsproto.Op(s.UpdateFunctionUrlConfig, awsproto.Schema(schemas.UpdateFunctionUrlConfig)),
+		awsproto.Op(s.DeleteFunctionUrlConfig, awsproto.Schema(schemas.DeleteFunctionUrlConfig)),
+		awsproto.Op(s.ListFunctionUrlConfigs, awsproto.Schema(schemas.ListFunctionUrlConfigs)),
+
+		awsproto.Op(s.PutProvisionedConcurrencyConfig, awsproto.Schema(schemas.PutProvisionedConcurrencyConfig)),
+		awsproto.Op(s.GetProvisionedConcurrencyConfig, awsproto.Schema(schemas.GetProvisionedConcurrencyConfig)),
+		awsproto.Op(s.DeleteProvisionedConcurrencyConfig, awsproto.Schema(schemas.DeleteProvisionedConcurrencyConfig)),
+		awsproto.Op(s.ListProvisionedConcurrencyConfigs, awsproto.Schema(schemas.ListProvisionedConcurrencyConfigs)),
+
+		awsproto.Op(s.CreateCodeSigningConfig, awsproto.Schema(schemas.CreateCodeSigningConfig)),
+		awsproto.Op(s.GetCodeSigningConfig, awsproto.Schema(schemas.GetCodeSigningConfig)),
+		awsproto.Op(s.UpdateCodeSigningConfig, awsproto.Schema(schemas.UpdateCodeSigningConfig)),
+		awsproto.Op(s.DeleteCodeSigningConfig, awsproto.Schema(schemas.DeleteCodeSigningConfig)),
+		awsproto.Op(s.ListCodeSigningConfigs, awsproto.Schema(schemas.ListCodeSigningConfigs)),
+		awsproto.Op(s.ListFunctionsByCodeSigningConfig, awsproto.Schema(schemas.ListFunctionsByCodeSigningConfig)),
+		awsproto.Op(s.PutFunctionCodeSigningConfig, awsproto.Schema(schemas.PutFunctionCodeSigningConfig)),
+		awsproto.Op(s.GetFunctionCodeSigningConfig, awsproto.Schema(schemas.GetFunctionCodeSigningConfig)),
+		awsproto.Op(s.DeleteFunctionCodeSigningConfig, awsproto.Schema(schemas.DeleteFunctionCodeSigningConfig)),
+
+		awsproto.Op(s.PutFunctionRecursionConfig, awsproto.Schema(schemas.PutFunctionRecursionConfig)),
+		awsproto.Op(s.GetFunctionRecursionConfig, awsproto.Schema(schemas.GetFunctionRecursionConfig)),
+		awsproto.Op(s.PutRuntimeManagementConfig, awsproto.Schema(schemas.PutRuntimeManagementConfig)),
+		awsproto.Op(s.GetRuntimeManagementConfig, awsproto.Schema(schemas.GetRuntimeManagementConfig)),
+
+		awsproto.Op(s.CreateEventSourceMapping, awsproto.Schema(schemas.CreateEventSourceMapping)),
+		awsproto.Op(s.GetEventSourceMapping, awsproto.Schema(schemas.GetEventSourceMapping)),
+		awsproto.Op(s.UpdateEventSourceMapping, awsproto.Schema(schemas.UpdateEventSourceMapping)),
+		awsproto.Op(s.DeleteEventSourceMapping, awsproto.Schema(schemas.DeleteEventSourceMapping)),
+		awsproto.Op(s.ListEventSourceMappings, awsproto.Schema(schemas.ListEventSourceMappings)),
+
+		awsproto.Raw("InvokeWithResponseStream", awsproto.Schema(schemas.InvokeWithResponseStream), s.serveInvokeStream(api)),
 		awsproto.Raw("Invoke", awsproto.Schema(schemas.Invoke), s.serveInvoke(api)),
 		awsproto.Raw("DownloadFunctionCode", awsproto.HTTP("GET", codePath+"{CodeSha256}", 200), s.serveCode(api)),
 	}

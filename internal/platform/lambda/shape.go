@@ -36,12 +36,16 @@ func (s *Service) summarize(v *versionRecord, qualifier string) types.FunctionCo
 		MemorySize: aws.Int32(c.Memory), PackageType: types.PackageTypeZip, RevisionId: aws.String(v.Revision),
 		Role: aws.String(c.Role), Runtime: types.Runtime(c.Runtime), Timeout: aws.Int32(c.Timeout), Version: aws.String(v.Version),
 		EphemeralStorage: &types.EphemeralStorage{Size: aws.Int32(c.Ephemeral)},
-		SnapStart:        &types.SnapStartResponse{ApplyOn: types.SnapStartApplyOnNone, OptimizationStatus: types.SnapStartOptimizationStatusOff},
+		SnapStart:        &types.SnapStartResponse{ApplyOn: snapStart(c.SnapStart), OptimizationStatus: types.SnapStartOptimizationStatusOff},
+		Layers:           describeLayers(c.Layers),
 		TracingConfig:    &types.TracingConfigResponse{Mode: types.TracingMode(c.Tracing)},
 		LoggingConfig: &types.LoggingConfig{
 			LogFormat: types.LogFormat(c.Logging.Format), LogGroup: aws.String(c.Logging.Group),
 			ApplicationLogLevel: types.ApplicationLogLevel(c.Logging.Application), SystemLogLevel: types.SystemLogLevel(c.Logging.System),
 		},
+	}
+	if c.DeadLetter != "" {
+		d.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: aws.String(c.DeadLetter)}
 	}
 	for _, a := range slices.Clone(c.Architectures) {
 		d.Architectures = append(d.Architectures, types.Architecture(a))
@@ -57,7 +61,7 @@ func (s *Service) output(v *versionRecord, qualifier string) *sdk.GetFunctionCon
 	d := s.describe(v, qualifier)
 	return &sdk.GetFunctionConfigurationOutput{
 		Architectures: d.Architectures, CodeSha256: d.CodeSha256, CodeSize: d.CodeSize, Description: d.Description,
-		Environment: d.Environment, EphemeralStorage: d.EphemeralStorage, FunctionArn: d.FunctionArn, FunctionName: d.FunctionName,
+		DeadLetterConfig: d.DeadLetterConfig, Environment: d.Environment, Layers: d.Layers, EphemeralStorage: d.EphemeralStorage, FunctionArn: d.FunctionArn, FunctionName: d.FunctionName,
 		Handler: d.Handler, LastModified: d.LastModified, LastUpdateStatus: d.LastUpdateStatus,
 		LastUpdateStatusReason: d.LastUpdateStatusReason, LastUpdateStatusReasonCode: d.LastUpdateStatusReasonCode,
 		LoggingConfig: d.LoggingConfig, MemorySize: d.MemorySize, PackageType: d.PackageType, RevisionId: d.RevisionId, Role: d.Role,

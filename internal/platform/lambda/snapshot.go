@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tealdeploy/teal/internal/alias"
+	"github.com/tealdeploy/teal/internal/store"
 )
 
 // function is the place of one function name. What it holds is in its snapshot; nil means that there is no such function
@@ -18,6 +19,7 @@ type function struct {
 	change sync.Mutex // held while a change is made, the write to the store included
 	state  atomic.Pointer[snapshot]
 	active atomic.Int64 // invocations under way
+	warm   warmth       // environments that are kept ready
 }
 
 // snapshot is all there is to know of a function at one instant. It is never changed, only replaced.
@@ -25,9 +27,12 @@ type snapshot struct {
 	record   functionRecord
 	versions map[string]*version
 	aliases  map[string]*aliasRecord
-	policies map[string]*policyRecord // by qualifier; "" for the function itself
-	async    map[string]*asyncRecord  // by qualifier; "$LATEST" for the function itself
-	routes   map[string]*route        // by qualifier; "" for none
+	policies map[string]*policyRecord      // by qualifier; "" for the function itself
+	async    map[string]*asyncRecord       // by qualifier; "$LATEST" for the function itself
+	urls     map[string]*urlRecord         // by alias; "" for the function itself
+	warm     map[string]*provisionedRecord // by version or alias
+	runtimes map[string]*runtimeRecord     // by version, $LATEST included
+	routes   map[string]*route             // by qualifier; "" for none
 
 	// settled is closed when the transition under way has ended; nil when there is none.
 	settled chan struct{}
@@ -46,6 +51,8 @@ type route struct {
 	routing    alias.Routing
 	primary    *destination
 	additional *destination // nil unless the alias has two versions
+	picker     picker
+	tag        string // that asked for the picker
 }
 
 // destination is a version as it is reached through one qualifier.
@@ -54,9 +61,9 @@ type destination struct {
 	series  func() *series
 }
 
-// pick chooses by the random draw u, uniform in [0, 1).
-func (r *route) pick(u float64) *destination {
-	if r.additional != nil && r.routing.Pick(u) == r.routing.Additional {
+// choose gives the destination of one request.
+func (r *route) choose(payload []byte) *destination {
+	if r.additional != nil && r.picker.pick(r.routing, payload) == r.routing.Additional {
 		return r.additional
 	}
 	return r.primary
@@ -70,8 +77,45 @@ func (n *snapshot) draft() *snapshot {
 	d.aliases = maps.Clone(n.aliases)
 	d.policies = maps.Clone(n.policies)
 	d.async = maps.Clone(n.async)
+	d.urls = maps.Clone(n.urls)
+	d.warm = maps.Clone(n.warm)
+	d.runtimes = maps.Clone(n.runtimes)
 	d.routes = nil
 	return &d
+}
+
+// newSnapshot is a function with nothing in it.
+func newSnapshot(r functionRecord) *snapshot {
+	return &snapshot{
+		record: r, versions: map[string]*version{}, aliases: map[string]*aliasRecord{},
+		policies: map[string]*policyRecord{}, async: map[string]*asyncRecord{}, urls: map[string]*urlRecord{},
+		warm: map[string]*provisionedRecord{}, runtimes: map[string]*runtimeRecord{},
+	}
+}
+
+// drop takes away everything that hangs on a qualifier, the version or alias of that name included.
+func (n *snapshot) drop(b *store.Batch, qualifier string) {
+	key := n.record.Name + "/" + qualifier
+	dropFrom(n.versions, b, versionBucket, key, qualifier)
+	dropFrom(n.aliases, b, aliasBucket, key, qualifier)
+	dropFrom(n.policies, b, policyBucket, key, qualifier)
+	dropFrom(n.async, b, asyncBucket, key, qualifier)
+	dropFrom(n.urls, b, urlBucket, key, qualifier)
+	dropFrom(n.warm, b, provisionedBucket, key, qualifier)
+	dropFrom(n.runtimes, b, runtimeBucket, key, qualifier)
+}
+
+func dropFrom[T any](from map[string]T, b *store.Batch, bucket, key, qualifier string) {
+	if _, ok := from[qualifier]; ok {
+		b.Delete(bucket, key)
+		delete(from, qualifier)
+	}
+}
+
+// qualifiers lists everything that something can hang on: "", the versions and the aliases.
+func (n *snapshot) qualifiers() []string {
+	all := append([]string{""}, slices.Collect(maps.Keys(n.versions))...)
+	return append(all, slices.Collect(maps.Keys(n.aliases))...)
 }
 
 // published lists the numbered versions in ascending order.
@@ -125,20 +169,33 @@ func (s *Service) swap(f *function, n *snapshot) {
 			if v.runs() && (v.run == nil || v.run.generation != v.Generation) {
 				n.versions[q] = &version{v.versionRecord, s.newRunnable(v.versionRecord)}
 			}
-			if o := old.versions[q]; o == nil || o.Code != v.Code {
-				s.codes.hold(v.Code.SHA256)
+			if o := old.versions[q]; o == nil || !slices.Equal(o.content(), v.content()) {
+				for _, sha := range v.content() {
+					s.codes.hold(sha)
+				}
 			}
 		}
 		s.connect(n, old)
 		f.state.Store(n)
+	}
+	s.reserved.Add(claimed(n) - claimed(old))
+	if len(old.warm)+len(n.warm) > 0 {
+		s.warmUp(f)
+	}
+	for q, u := range old.urls {
+		if n.urls[q] == nil {
+			s.urls.Delete(u.ID)
+		}
 	}
 	for q, o := range old.versions {
 		v := n.versions[q]
 		if o.run != nil && (v == nil || v.run != o.run) {
 			o.run.retire()
 		}
-		if v == nil || v.Code != o.Code {
-			s.releaseCode(o.Code.SHA256)
+		if v == nil || !slices.Equal(v.content(), o.content()) {
+			for _, sha := range o.content() {
+				s.releaseCode(sha)
+			}
 		}
 	}
 }
@@ -157,12 +214,16 @@ func (s *Service) connect(n, old *snapshot) {
 
 func (s *Service) route(n *snapshot, old *route, qualifier string, r alias.Routing) *route {
 	p, a := n.versions[r.Primary], n.versions[r.Additional]
-	if old != nil && old.routing == r && old.primary.version == p && (old.additional == nil) == (a == nil) &&
+	tag := ""
+	if a != nil {
+		tag = n.record.Tags[routingTag+qualifier]
+	}
+	if old != nil && old.routing == r && old.tag == tag && old.primary.version == p && (old.additional == nil) == (a == nil) &&
 		(a == nil || old.additional.version == a) {
 		return old
 	}
 	name := n.record.Name
-	t := &route{invoked: s.arn(name, qualifier), routing: r, primary: s.destination(name, qualifier, p)}
+	t := &route{invoked: s.arn(name, qualifier), routing: r, primary: s.destination(name, qualifier, p), picker: newPicker(tag), tag: tag}
 	if a != nil {
 		t.additional = s.destination(name, qualifier, a)
 	}

@@ -27,6 +27,9 @@ func (s *Service) TagResource(ctx context.Context, in *sdk.TagResourceInput) (*s
 	if len(in.Tags) == 0 {
 		return nil, invalid("An error occurred and the request cannot be processed.")
 	}
+	if err := checkRoutingTags(in.Tags); err != nil {
+		return nil, err
+	}
 	err = s.retag(ctx, name, func(tags map[string]string) { maps.Copy(tags, in.Tags) })
 	return &sdk.TagResourceOutput{}, err
 }

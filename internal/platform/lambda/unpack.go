@@ -45,11 +45,22 @@ func badEntry(name, why string) error {
 	return &zipError{reason: fmt.Sprintf("entry %q %s", name, why)}
 }
 
-// unpack writes the zip's files below dir, an empty folder, read-only and with their executable bits. It refuses entries
-// that lead out of dir, by name or through symbolic links, anything that is no file, folder or link, and files of more
-// than limit bytes together. Errors about the
-// zip are *zipError. What was written before an error is the caller's to remove.
-func unpack(data []byte, dir string, limit int64) error {
+// unpack writes the files of zips, one over the other, below dir, an empty folder, read-only and with their executable
+// bits. It refuses entries that lead out of dir, by name or through symbolic links, anything that is no file, folder or
+// link, and files of more than limit bytes together. Errors about the zip are *zipError. What was written before an error
+// is the caller's to remove.
+func unpack(dir string, limit int64, zips ...[]byte) error {
+	left := limit
+	for _, data := range zips {
+		if err := unpackOne(data, dir, limit, &left); err != nil {
+			return err
+		}
+	}
+	return protect(dir)
+}
+
+// unpackOne writes one zip's files. left is what may still be written of limit bytes.
+func unpackOne(data []byte, dir string, limit int64, left *int64) error {
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // insecure names are refused below, by name
 		return &zipError{}
@@ -65,7 +76,6 @@ func unpack(data []byte, dir string, limit int64) error {
 		return err
 	}
 	defer root.Close()
-	left := limit
 	var links []string
 	for _, f := range r.File {
 		name := strings.TrimSuffix(f.Name, "/")
@@ -84,7 +94,7 @@ func unpack(data []byte, dir string, limit int64) error {
 			links = append(links, name)
 			err = unpackLink(root, f, name)
 		case mode.IsRegular():
-			if err = unpackFile(root, f, name, &left); err == nil && left < 0 {
+			if err = unpackFile(root, f, name, left); err == nil && *left < 0 {
 				err = &zipError{reason: fmt.Sprintf("Unzipped size must be smaller than %d bytes", limit), limit: true}
 			}
 		default:
@@ -100,7 +110,7 @@ func unpack(data []byte, dir string, limit int64) error {
 			return badEntry(l, "is a symbolic link that leads out of the package or nowhere")
 		}
 	}
-	return protect(dir)
+	return nil
 }
 
 // entryError tells a bad zip from a failing disk: the kinds that a zip can cause are those of paths and of the format.
@@ -169,7 +179,13 @@ func unpackLink(root *os.Root, f *zip.File, name string) error {
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return root.Symlink(string(target), name)
+	err = root.Symlink(string(target), name)
+	if errors.Is(err, fs.ErrExist) { // the later of two entries of one name counts
+		if err = root.Remove(name); err == nil {
+			err = root.Symlink(string(target), name)
+		}
+	}
+	return err
 }
 
 // protect takes the right to write from all folders below dir, dir included.

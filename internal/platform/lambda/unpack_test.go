@@ -77,7 +77,7 @@ func TestUnpackRefusesAttacks(t *testing.T) {
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			err := unpack(c.zip, dir, maxUnzipped)
+			err := unpack(dir, maxUnzipped, c.zip)
 			var bad *zipError
 			if !errors.As(err, &bad) {
 				t.Fatalf("got %v, want a refusal", err)
@@ -98,10 +98,10 @@ func TestUnpackLimitsTheSize(t *testing.T) {
 	zip := zipEntries(t, zipEntry{"a", half, 0o644}, zipEntry{"b", half, 0o644})
 	dir := t.TempDir()
 	t.Cleanup(func() { _ = removeTree(dir) })
-	if err := unpack(zip, dir, 1<<17); err != nil {
+	if err := unpack(dir, 1<<17, zip); err != nil {
 		t.Errorf("exactly the limit: %v", err)
 	}
-	err := unpack(zip, t.TempDir(), 1<<17-1)
+	err := unpack(t.TempDir(), 1<<17-1, zip)
 	var bad *zipError
 	if !errors.As(err, &bad) {
 		t.Fatalf("got %v", err)
@@ -112,7 +112,7 @@ func TestUnpackLimitsTheSize(t *testing.T) {
 func TestUnpackKeepsWhatAFunctionNeeds(t *testing.T) {
 	dir := t.TempDir()
 	t.Cleanup(func() { _ = removeTree(dir) })
-	err := unpack(zipEntries(t,
+	err := unpack(dir, maxUnzipped, zipEntries(t,
 		zipEntry{"bootstrap", "#!/bin/sh", 0o700},
 		zipEntry{"lib/", "", fs.ModeDir | 0o755},
 		zipEntry{"lib/a.py", "old", 0o600},
@@ -120,7 +120,7 @@ func TestUnpackKeepsWhatAFunctionNeeds(t *testing.T) {
 		zipEntry{"deep/er/b.py", "b", 0o644},
 		zipEntry{"lib/link.py", "../deep/er/b.py", fs.ModeSymlink | 0o777},
 		zipEntry{"root", ".", fs.ModeSymlink | 0o777},
-	), dir, maxUnzipped)
+	))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,26 +24,29 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *sdk.UpdateFunction
 		return nil, unsupported("PublishTo", "it belongs to capacity providers")
 	case in.ImageUri != nil:
 		return nil, unsupported("ImageUri", "functions are zip packages")
-	case in.S3Bucket != nil || in.S3Key != nil:
-		return nil, unsupported("S3Bucket", "there is no S3; give the package as ZipFile")
-	case in.ZipFile == nil:
-		return nil, invalid("Please provide a source for function code.")
 	}
-	missing := notFound("Function not found: %s", s.arn(r.name, ""))
-	if s.find(r.name) == nil {
-		return nil, missing
-	}
-	st, err := s.codes.stage(in.ZipFile)
+	n, err := s.functionNamed(r.name)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkSigned(n.record.Signing); err != nil {
+		return nil, err
+	}
+	st, err := s.stageCode(ctx, codeSource{zip: in.ZipFile, bucket: in.S3Bucket, key: in.S3Key, version: in.S3ObjectVersion}, noCode)
+	if err != nil {
+		return nil, err
+	}
+	missing := notFound("Function not found: %s", s.arn(r.name, ""))
 	u := update{publish: in.Publish, dryRun: in.DryRun, revision: in.RevisionId, code: st}
 	out, err := s.update(ctx, r.name, missing, u, func(v *versionRecord) error {
 		v.Code = st.codeRecord
 		if len(in.Architectures) > 0 {
 			v.Config.Architectures = architectures(in.Architectures)
 		}
-		return s.checkRuntime(v.Config.Runtime)
+		if err := s.checkRuntime(v.Config.Runtime); err != nil {
+			return err
+		}
+		return s.checkSizes(v.Code.SHA256, v.Config.Layers)
 	})
 	return (*sdk.UpdateFunctionCodeOutput)(out), err
 }
@@ -66,8 +69,12 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *sdk.Updat
 	if r.qualifier != "" && r.qualifier != latest {
 		return nil, invalid("Published versions are immutable: the configuration of %s can be changed, not that of %s.", latest, r.qualifier)
 	}
+	defer s.releaseHeld(given)
 	out, err := s.update(ctx, r.name, notFound("Function not found: %s", s.arn(r.name, "")), update{revision: in.RevisionId}, func(v *versionRecord) error {
-		return s.apply(&v.Config, given, r.name)
+		if err := s.apply(&v.Config, given, r.name); err != nil {
+			return err
+		}
+		return s.checkSizes(v.Code.SHA256, v.Config.Layers)
 	})
 	return (*sdk.UpdateFunctionConfigurationOutput)(out), err
 }
