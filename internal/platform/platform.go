@@ -11,7 +11,7 @@ import (
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
-	"github.com/tealdeploy/teal/internal/platform/apigateway"
+	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
 	"github.com/tealdeploy/teal/internal/platform/s3"
@@ -43,7 +43,7 @@ type Platform struct {
 	pool    *pool.Pool
 	lambda  *lambda.Service
 	states  *states.Service
-	gateway *apigateway.Service
+	gateway *apigatewayv2.Service
 	api     http.Handler
 	closers []func() error // in the order in which they were opened
 }
@@ -120,7 +120,7 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, p.states.Close)
-	if p.gateway, err = apigateway.New(apigateway.Config{
+	if p.gateway, err = apigatewayv2.New(apigatewayv2.Config{
 		Store: p.store, Invoker: p.lambda, Starter: p.states, Meter: metrics, Clock: cfg.Clock,
 		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
