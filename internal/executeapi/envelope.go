@@ -16,6 +16,7 @@ type Envelope struct {
 	Status    int
 	Header    http.Header // canonical names, checked
 	Body      []byte
+	Base64    bool // Body came in base64
 }
 
 // read takes the members of a valid JSON object. It reports false when one of them is not what it must be; hasStatus
@@ -91,7 +92,7 @@ func (e *Envelope) readHeaders(v []byte, lists bool) bool {
 
 // addHeader adds one header; it reports false for a name or a value that HTTP does not allow.
 func (e *Envelope) addHeader(name, value string) bool {
-	if !token(name) || strings.ContainsAny(value, "\r\n\x00") {
+	if !Token(name) || strings.ContainsAny(value, "\r\n\x00") {
 		return false
 	}
 	name = textproto.CanonicalMIMEHeaderKey(name)
@@ -138,12 +139,12 @@ func (e *Envelope) readBody(v, encoded []byte) bool {
 	}
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(s)))
 	n, err := base64.StdEncoding.Decode(decoded, s)
-	e.Body = decoded[:n]
+	e.Body, e.Base64 = decoded[:n], true
 	return err == nil
 }
 
-// token tells whether s can be the name of a header (RFC 9110, 5.6.2).
-func token(s string) bool {
+// Token tells whether s can be the name of a header (RFC 9110, 5.6.2).
+func Token(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
+	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
@@ -35,6 +36,7 @@ func services() []struct {
 	}{
 		{"Lambda", new(lambda.Service).API()},
 		{"Step Functions", new(states.Service).API()},
+		{"API Gateway, REST APIs (v1)", new(apigateway.Service).API()},
 		{"API Gateway, HTTP APIs (v2)", new(apigatewayv2.Service).API()},
 		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},

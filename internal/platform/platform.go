@@ -11,6 +11,7 @@ import (
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
+	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
@@ -43,6 +44,7 @@ type Platform struct {
 	pool    *pool.Pool
 	lambda  *lambda.Service
 	states  *states.Service
+	rest    *apigateway.Service
 	gateway *apigatewayv2.Service
 	api     http.Handler
 	closers []func() error // in the order in which they were opened
@@ -121,20 +123,29 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.closers = append(p.closers, p.states.Close)
 	if p.gateway, err = apigatewayv2.New(apigatewayv2.Config{
-		Store: p.store, Invoker: p.lambda, Starter: p.states, Meter: metrics, Clock: cfg.Clock,
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, Starter: p.states, Meter: metrics, Clock: cfg.Clock,
+		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+	}); err != nil {
+		return p, err
+	}
+	steps := p.states.API()
+	if p.rest, err = apigateway.New(apigateway.Config{
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, States: steps, Meter: metrics, Clock: cfg.Clock,
 		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
 	}
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API())
+		p.lambda.API(), steps, p.rest.API(), p.gateway.API(), metrics.API(), objects.API())
 	return p, err
 }
 
 // ServeHTTP answers a request of any service, or of an API's caller.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case p.rest.Match(r):
+		p.rest.ServeHTTP(w, r)
 	case p.gateway.Match(r):
 		p.gateway.ServeHTTP(w, r)
 	case fromForeignPage(r):

@@ -460,3 +460,6 @@ func parseDouble(_ any, args []any) (any, bool, error) {
 	f, err := strconv.ParseFloat(String(args[0]), 64)
 	return f, true, err
 }
+
+// Known tells whether values that are no hosts have a method of this name.
+func Known(method string) bool { _, ok := methods[method]; return ok }

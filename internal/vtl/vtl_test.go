@@ -59,7 +59,7 @@ func TestRender(t *testing.T) {
 		`#set($x = "hi $d.name, ${word}!")$x`:                                    "hi Ada, Velocity!",
 		`#set($x = 'hi $d.name')$x`:                                              "hi $d.name",
 		`#set($x = "say ""hi""")$x`:                                              `say "hi"`,
-		"#set($x = 7 / 2)$x #set($x = 7 % 4)$x":                                  "3 3",
+		"#set($x = 7 / 2)$x#set($x = 7 % 4)$x":                                   "33",
 		"#set($x = 7.0 / 2)$x":                                                   "3.5",
 		"#set($x = 1)#set($x = $nope)$x":                                         "1",
 		"#set($x = 1 / 0)$!x|":                                                   "|",

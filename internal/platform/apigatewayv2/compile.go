@@ -94,7 +94,9 @@ func (s *Service) compileTarget(st *stage, i types.Integration) (target, error) 
 		fn = ""
 	}
 	return &lambdaTarget{
-		invoker: s.cfg.Invoker, function: fn, timeout: timeout, log: s.cfg.Logger,
-		version1: aws.ToString(i.PayloadFormatVersion) == "1.0",
+		function: executeapi.Function{
+			Invoker: s.cfg.Invoker, Permissions: s.cfg.Permissions, ARN: fn, Role: i.CredentialsArn != nil, Timeout: timeout,
+		},
+		log: s.cfg.Logger, version1: aws.ToString(i.PayloadFormatVersion) == "1.0",
 	}, nil
 }

@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -36,6 +37,14 @@ type starterFunc func(ctx context.Context, in *sfn.StartExecutionInput) (*sfn.St
 
 func (f starterFunc) StartExecution(ctx context.Context, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
 	return f(ctx, in)
+}
+
+func (f starterFunc) StartSyncExecution(context.Context, *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error) {
+	return nil, errors.New("not asked for")
+}
+
+func (f starterFunc) StopExecution(context.Context, *sfn.StopExecutionInput) (*sfn.StopExecutionOutput, error) {
+	return nil, errors.New("not asked for")
 }
 
 // answers makes an invoker that always returns payload from version 7.

@@ -4,44 +4,33 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
+	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/tealdeploy/teal/internal/executeapi"
 )
 
 // lambdaTarget invokes a function, a version or an alias for every request.
 type lambdaTarget struct {
-	invoker  Invoker
-	function string // ARN, qualified or not; "" when the stage's variables name none
-	timeout  time.Duration
-	version1 bool // payload format 1.0, not 2.0
+	function executeapi.Function // its ARN is "" when the stage's variables name none
+	version1 bool                // payload format 1.0, not 2.0
 	log      *slog.Logger
 }
 
 func (t *lambdaTarget) serve(x *exchange) int {
-	if t.invoker == nil || t.function == "" {
+	if t.function.Invoker == nil || t.function.ARN == "" {
 		t.log.Error("the integration has no function to invoke", "api", x.APIID, "route", x.route.key, "stage", x.stage.name)
 		return x.message(http.StatusInternalServerError, messageInternal)
 	}
-	in := &lambda.InvokeInput{FunctionName: &t.function, InvocationType: types.InvocationTypeRequestResponse}
+	var payload []byte
 	if t.version1 {
-		in.Payload = x.appendEvent1(make([]byte, 0, x.EventSize()+1024))
+		payload = x.appendEvent1(make([]byte, 0, x.EventSize()+1024))
 	} else {
-		in.Payload = x.appendEvent2(make([]byte, 0, x.EventSize()))
+		payload = x.appendEvent2(make([]byte, 0, x.EventSize()))
 	}
-	ctx, cancel := x.Deadline(t.timeout)
-	defer cancel()
-	begin := time.Now()
-	out, err := t.invoker.Invoke(ctx, in)
-	x.Waited = time.Since(begin)
+	out, late, err := t.function.Invoke(&x.Request, x.sourceARN(), payload)
 	if err != nil {
-		return t.fail(x, err, executeapi.Expired(ctx, err))
-	}
-	if v := aws.ToString(out.ExecutedVersion); v != "" {
-		x.W.Header()[executedVersionHeader] = []string{v}
+		return t.fail(x, err, late)
 	}
 	if out.FunctionError != nil {
 		return x.message(http.StatusInternalServerError, messageInternal)
@@ -52,8 +41,17 @@ func (t *lambdaTarget) serve(x *exchange) int {
 	return x.respond2(out.Payload)
 }
 
+// sourceARN names the route as a function's policy does: api/stage/METHOD/path, or api/stage/$default.
+func (x *exchange) sourceARN() string {
+	_, path, ok := strings.Cut(x.route.key, " ")
+	if !ok {
+		return executeapi.SourceARN(x.s.cfg.Region, x.Account, x.APIID, x.stage.name+"/"+x.route.key)
+	}
+	return executeapi.SourceARN(x.s.cfg.Region, x.Account, x.APIID, x.stage.name+"/"+x.R.Method+path)
+}
+
 // executedVersionHeader tells the client which version served it; see the package comment.
-const executedVersionHeader = "X-Teal-Executed-Version"
+const executedVersionHeader = executeapi.VersionHeader
 
 // fail answers for an invocation that did not take place or did not end in time. AWS tells clients nothing more.
 func (t *lambdaTarget) fail(x *exchange, err error, late bool) int {
@@ -65,6 +63,6 @@ func (t *lambdaTarget) fail(x *exchange, err error, late bool) int {
 	case errors.As(err, &large):
 		return x.message(http.StatusRequestEntityTooLarge, messageTooLarge)
 	}
-	t.log.Error("invocation failed", "api", x.APIID, "route", x.route.key, "function", t.function, "request", x.RequestID, "error", err)
+	t.log.Error("invocation failed", "api", x.APIID, "route", x.route.key, "function", t.function.ARN, "request", x.RequestID, "error", err)
 	return x.message(http.StatusInternalServerError, messageInternal)
 }

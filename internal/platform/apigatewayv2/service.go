@@ -14,9 +14,8 @@
 //
 // # What differs from AWS
 //
-// A proxy integration needs no permission on the function. HTTP_PROXY integrations, VPC links, authorizers, custom
-// domains, throttling and access logs are refused by name. Deployments that autoDeploy made are kept only while a stage
-// serves them.
+// HTTP_PROXY integrations, VPC links, JWT authorizers, custom domains and access logs are refused by name. Deployments that
+// autoDeploy made are kept only while a stage serves them.
 package apigatewayv2
 
 import (
@@ -29,7 +28,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
@@ -38,14 +36,11 @@ import (
 	"github.com/tealdeploy/teal/internal/store"
 )
 
-// Invoker runs Lambda functions. ctx bounds the wait for the answer; it is never cancelled because a client went away.
-type Invoker interface {
-	Invoke(ctx context.Context, in *lambda.InvokeInput) (*lambda.InvokeOutput, error)
-}
-
-// Starter starts Step Functions executions.
+// Starter starts and stops Step Functions executions.
 type Starter interface {
 	StartExecution(ctx context.Context, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error)
+	StartSyncExecution(ctx context.Context, in *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error)
+	StopExecution(ctx context.Context, in *sfn.StopExecutionInput) (*sfn.StopExecutionOutput, error)
 }
 
 // Meter makes functions that record one value of a metric now. dims are name, value pairs. The functions are called
@@ -58,12 +53,14 @@ type Meter interface {
 // their kind are answered with 500.
 type Config struct {
 	Store   store.Store
-	Invoker Invoker
-	Starter Starter
-	Meter   Meter       // nil means no metrics
-	Clock   clock.Clock // nil means clock.System; gives dates, never timeouts
-	Account string      // "" means 000000000000
-	Region  string      // "" means us-east-1
+	Invoker executeapi.Invoker
+	// Permissions are asked before a function is invoked, unless the integration has credentials; nil checks nothing.
+	Permissions executeapi.Permissions
+	Starter     Starter
+	Meter       Meter       // nil means no metrics
+	Clock       clock.Clock // nil means clock.System; gives dates, never timeouts
+	Account     string      // "" means 000000000000
+	Region      string      // "" means us-east-1
 	// Endpoint is the host:port at which the data plane is reached, for ApiEndpoint. An address that is no name, such
 	// as 127.0.0.1:4566, is written as localhost:4566, because names below an address do not exist.
 	Endpoint string
