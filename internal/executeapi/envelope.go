@@ -55,6 +55,9 @@ func (e *Envelope) Read(payload []byte, version1 bool) bool {
 }
 
 func (e *Envelope) readStatus(v []byte) bool {
+	if v == nil {
+		return true
+	}
 	s, ok := Scalar(v)
 	if !ok {
 		return false
