@@ -43,10 +43,11 @@ type document struct {
 type configuration struct {
 	Integrations map[string]types.Integration
 	Routes       map[string]types.Route
+	Authorizers  map[string]types.Authorizer
 }
 
 func (c configuration) clone() configuration {
-	return configuration{Integrations: maps.Clone(c.Integrations), Routes: maps.Clone(c.Routes)}
+	return configuration{Integrations: maps.Clone(c.Integrations), Routes: maps.Clone(c.Routes), Authorizers: maps.Clone(c.Authorizers)}
 }
 
 // deployment is a frozen configuration.
@@ -63,6 +64,9 @@ func (d *document) fill() {
 	}
 	if d.Routes == nil {
 		d.Routes = make(map[string]types.Route)
+	}
+	if d.Authorizers == nil {
+		d.Authorizers = make(map[string]types.Authorizer)
 	}
 	if d.Stages == nil {
 		d.Stages = make(map[string]types.Stage)

@@ -17,7 +17,11 @@ type stage struct {
 	name      string
 	variables map[string]string
 	router    router
-	metrics   metrics
+	// shared throttles the routes without settings of their own; nil for no limit.
+	shared *executeapi.Bucket
+	// authorizers by ID
+	authorizers map[string]*authorizer
+	metrics     metrics
 }
 
 // target answers the requests of a route. It writes the whole response and returns its status.
@@ -37,7 +41,7 @@ func (s *Service) compile(a *api) error {
 			c = dep.Configuration
 		}
 		compiled := &stage{name: name, variables: st.StageVariables, metrics: newMetrics(s.cfg.Meter, *a.API.ApiId, name)}
-		if err := s.compileRoutes(compiled, c); err != nil {
+		if err := s.compileRoutes(compiled, c, st); err != nil {
 			return fmt.Errorf("stage %s: %w", name, err)
 		}
 		if name == defaultStageName {
@@ -49,7 +53,32 @@ func (s *Service) compile(a *api) error {
 	return nil
 }
 
-func (s *Service) compileRoutes(st *stage, c configuration) error {
+// bucketOf makes the token bucket of a route's or a stage's settings; nil when they set no limit.
+func bucketOf(rs *types.RouteSettings) *executeapi.Bucket {
+	if rs == nil || rs.ThrottlingRateLimit == nil && rs.ThrottlingBurstLimit == nil {
+		return nil
+	}
+	rate, burst := float64(accountRate), float64(accountBurst)
+	if rs.ThrottlingRateLimit != nil {
+		rate = *rs.ThrottlingRateLimit
+	}
+	if rs.ThrottlingBurstLimit != nil {
+		burst = float64(*rs.ThrottlingBurstLimit)
+	}
+	return executeapi.NewBucket(rate, burst)
+}
+
+// AWS's defaults of an account.
+const (
+	accountRate  = 10000 // requests a second
+	accountBurst = 5000  // requests
+)
+
+func (s *Service) compileRoutes(st *stage, c configuration, settings types.Stage) error {
+	st.shared = bucketOf(settings.DefaultRouteSettings)
+	if err := s.compileAuthorizers(st, c); err != nil {
+		return err
+	}
 	targets := make(map[string]target, len(c.Integrations))
 	for id, i := range c.Integrations {
 		t, err := s.compileTarget(st, i)
@@ -64,6 +93,17 @@ func (s *Service) compileRoutes(st *stage, c configuration) error {
 			return fmt.Errorf("route %s: %w", id, err)
 		}
 		rt := &route{key: *r.RouteKey, id: id}
+		if r.AuthorizationType == types.AuthorizationTypeCustom {
+			if rt.authorizer = st.authorizers[aws.ToString(r.AuthorizerId)]; rt.authorizer == nil {
+				return fmt.Errorf("route %s: authorizer %s is missing", id, aws.ToString(r.AuthorizerId))
+			}
+		}
+		rt.throttle = st.shared
+		if own, ok := settings.RouteSettings[*r.RouteKey]; ok {
+			if b := bucketOf(&own); b != nil {
+				rt.throttle = b
+			}
+		}
 		if r.Target != nil {
 			rt.target = targets[strings.TrimPrefix(*r.Target, targetPrefix)]
 		}
@@ -77,7 +117,7 @@ func (s *Service) compileRoutes(st *stage, c configuration) error {
 func (s *Service) compileTarget(st *stage, i types.Integration) (target, error) {
 	timeout := time.Duration(*i.TimeoutInMillis) * time.Millisecond
 	if i.IntegrationSubtype != nil {
-		t := &executionTarget{starter: s.cfg.Starter, timeout: timeout, log: s.cfg.Logger}
+		t := &executionTarget{starter: s.cfg.Starter, sync: *i.IntegrationSubtype == startSyncExecution, timeout: timeout, log: s.cfg.Logger}
 		for name, dst := range map[string]*mapping{"StateMachineArn": &t.stateMachine, "Input": &t.input, "Name": &t.name} {
 			m, err := parseMapping(i.RequestParameters[name])
 			if err != nil {

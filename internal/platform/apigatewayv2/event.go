@@ -34,6 +34,7 @@ func (x *exchange) appendEvent2(b []byte) []byte {
 	b = x.AppendQuery(b)
 	b = append(b, `,"requestContext":{"accountId":`...)
 	b = executeapi.AppendString(b, x.Account)
+	b = x.appendAuthorizer(b, false)
 	b = append(b, `,"apiId":`...)
 	b = executeapi.AppendString(b, x.APIID)
 	b = append(b, `,"domainName":`...)

@@ -37,6 +37,7 @@ func (x *exchange) appendEvent1(b []byte) []byte {
 	b = x.AppendQuery1(b)
 	b = append(b, `,"requestContext":{"accountId":`...)
 	b = executeapi.AppendString(b, x.Account)
+	b = x.appendAuthorizer(b, true)
 	b = append(b, `,"apiId":`...)
 	b = executeapi.AppendString(b, x.APIID)
 	b = append(b, `,"domainName":`...)

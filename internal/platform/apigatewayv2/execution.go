@@ -18,6 +18,7 @@ import (
 // executionTarget starts a Step Functions execution for every request: the subtype StepFunctions-StartExecution.
 type executionTarget struct {
 	starter                   Starter
+	sync                      bool // StepFunctions-StartSyncExecution
 	stateMachine, input, name mapping
 	timeout                   time.Duration
 	log                       *slog.Logger
@@ -48,6 +49,14 @@ func (t *executionTarget) serve(x *exchange) int {
 	ctx, cancel := x.Deadline(t.timeout)
 	defer cancel()
 	begin := time.Now()
+	if t.sync {
+		out, err := t.starter.StartSyncExecution(ctx, &sfn.StartSyncExecutionInput{StateMachineArn: in.StateMachineArn, Input: in.Input, Name: in.Name})
+		x.Waited = time.Since(begin)
+		if err != nil {
+			return t.fail(x, err, executeapi.Expired(ctx, err))
+		}
+		return x.message(http.StatusOK, syncAnswer(out))
+	}
 	out, err := t.starter.StartExecution(ctx, in)
 	x.Waited = time.Since(begin)
 	if err != nil {
@@ -60,6 +69,46 @@ func (t *executionTarget) serve(x *exchange) int {
 		body = strconv.AppendFloat(body, float64(out.StartDate.UnixMilli())/1000, 'f', 3, 64)
 	}
 	return x.message(http.StatusOK, append(body, '}'))
+}
+
+// syncAnswer writes what StartSyncExecution answers.
+func syncAnswer(out *sfn.StartSyncExecutionOutput) []byte {
+	b := []byte{'{'}
+	n := 0
+	text := func(name string, v *string) {
+		if v != nil {
+			b = executeapi.AppendMember(b, n, name)
+			b = executeapi.AppendString(b, *v)
+			n++
+		}
+	}
+	date := func(name string, at *time.Time) {
+		if at != nil {
+			b = executeapi.AppendMember(b, n, name)
+			b = strconv.AppendFloat(b, float64(at.UnixMilli())/1000, 'f', 3, 64)
+			n++
+		}
+	}
+	status := string(out.Status)
+	text("executionArn", out.ExecutionArn)
+	text("stateMachineArn", out.StateMachineArn)
+	text("name", out.Name)
+	text("status", &status)
+	text("input", out.Input)
+	text("output", out.Output)
+	text("error", out.Error)
+	text("cause", out.Cause)
+	text("traceHeader", out.TraceHeader)
+	date("startDate", out.StartDate)
+	date("stopDate", out.StopDate)
+	if d := out.BillingDetails; d != nil {
+		b = executeapi.AppendMember(b, n, "billingDetails")
+		b = append(b, `{"billedDurationInMilliseconds":`...)
+		b = strconv.AppendInt(b, d.BilledDurationInMilliseconds, 10)
+		b = append(b, `,"billedMemoryUsedInMB":`...)
+		b = append(strconv.AppendInt(b, d.BilledMemoryUsedInMB, 10), '}')
+	}
+	return append(b, '}')
 }
 
 func (t *executionTarget) fail(x *exchange, err error, late bool) int {

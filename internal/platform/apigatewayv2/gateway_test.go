@@ -43,10 +43,6 @@ func (f starterFunc) StartSyncExecution(context.Context, *sfn.StartSyncExecution
 	return nil, errors.New("not asked for")
 }
 
-func (f starterFunc) StopExecution(context.Context, *sfn.StopExecutionInput) (*sfn.StopExecutionOutput, error) {
-	return nil, errors.New("not asked for")
-}
-
 // answers makes an invoker that always returns payload from version 7.
 func answers(payload string) invokerFunc {
 	return func(context.Context, *lambda.InvokeInput) (*lambda.InvokeOutput, error) {

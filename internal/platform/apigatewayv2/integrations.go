@@ -16,9 +16,11 @@ import (
 
 // Limits of HTTP APIs, https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 const (
-	minTimeoutMS   = 50
-	maxTimeoutMS   = 30000
-	startExecution = "StepFunctions-StartExecution"
+	minTimeoutMS = 50
+	maxTimeoutMS = 30000
+
+	startExecution     = "StepFunctions-StartExecution"
+	startSyncExecution = "StepFunctions-StartSyncExecution"
 )
 
 // CreateIntegration adds an integration. It fails with NotFoundException or BadRequestException; integrations that this
@@ -249,37 +251,37 @@ func completeLambda(i *types.Integration) error {
 // completeSubtype validates an integration with an AWS service.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services-reference.html
 func completeSubtype(i *types.Integration, region string) error {
-	if *i.IntegrationSubtype != startExecution {
+	if *i.IntegrationSubtype != startExecution && *i.IntegrationSubtype != startSyncExecution {
 		return unsupported("The integration subtype " + *i.IntegrationSubtype)
 	}
 	if aws.ToString(i.IntegrationUri) != "" {
 		return badRequest("integrationUri must not be set with an integrationSubtype")
 	}
 	if i.CredentialsArn == nil {
-		return badRequest("credentialsArn is required for the integration subtype %s: the role with which the service is called", startExecution)
+		return badRequest("credentialsArn is required for the integration subtype %s: the role with which the service is called", *i.IntegrationSubtype)
 	}
 	if i.PayloadFormatVersion == nil {
 		i.PayloadFormatVersion = aws.String("1.0")
 	}
 	if *i.PayloadFormatVersion != "1.0" {
-		return badRequest("Invalid payloadFormatVersion %q: must be 1.0 for the integration subtype %s", *i.PayloadFormatVersion, startExecution)
+		return badRequest("Invalid payloadFormatVersion %q: must be 1.0 for the integration subtype %s", *i.PayloadFormatVersion, *i.IntegrationSubtype)
 	}
 	for name, value := range i.RequestParameters {
 		switch name {
 		case "StateMachineArn", "Name", "Input":
 		case "Region":
 			if value != region {
-				return unsupported("Region " + value + " of a " + startExecution + " integration")
+				return unsupported("Region " + value + " of a " + *i.IntegrationSubtype + " integration")
 			}
 		default:
-			return badRequest("Parameter: %s does not fit schema for Operation: %s.", name, startExecution)
+			return badRequest("Parameter: %s does not fit schema for Operation: %s.", name, *i.IntegrationSubtype)
 		}
 		if _, err := parseMapping(value); err != nil {
 			return err
 		}
 	}
 	if i.RequestParameters["StateMachineArn"] == "" {
-		return badRequest("Parameter: StateMachineArn is required for Operation: %s.", startExecution)
+		return badRequest("Parameter: StateMachineArn is required for Operation: %s.", *i.IntegrationSubtype)
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package apigatewayv2
 
 import (
 	"strings"
+
+	"github.com/tealdeploy/teal/internal/executeapi"
 )
 
 // router selects the route of a request. It is immutable once built.
@@ -32,6 +34,9 @@ type route struct {
 	id        string
 	variables []string // names in the order of the path, the greedy one without its plus
 	target    target   // nil when the route has none
+
+	authorizer *authorizer        // nil without one
+	throttle   *executeapi.Bucket // nil without limit
 }
 
 func (r *router) add(k routeKey, rt *route) {

@@ -36,7 +36,7 @@ func (s *Service) CreateRoute(ctx context.Context, in *apigatewayv2.CreateRouteI
 		return nil, err
 	}
 	return &apigatewayv2.CreateRouteOutput{
-		ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType, OperationName: r.OperationName,
+		ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType, AuthorizerId: r.AuthorizerId, OperationName: r.OperationName,
 		RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
 	}, nil
 }
@@ -53,7 +53,7 @@ func (s *Service) GetRoute(_ context.Context, in *apigatewayv2.GetRouteInput) (*
 	}
 	return &apigatewayv2.GetRouteOutput{
 		ApiGatewayManaged: r.ApiGatewayManaged, ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType,
-		OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
+		AuthorizerId: r.AuthorizerId, OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
 	}, nil
 }
 
@@ -104,7 +104,7 @@ func (s *Service) UpdateRoute(ctx context.Context, in *apigatewayv2.UpdateRouteI
 	}
 	return &apigatewayv2.UpdateRouteOutput{
 		ApiGatewayManaged: r.ApiGatewayManaged, ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType,
-		OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
+		AuthorizerId: r.AuthorizerId, OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
 	}, nil
 }
 
@@ -157,10 +157,18 @@ func (d *draft) checkRoute(r *types.Route) error {
 		return err
 	}
 	switch {
+	case r.AuthorizationType == types.AuthorizationTypeCustom:
+		if _, ok := d.Authorizers[aws.ToString(r.AuthorizerId)]; !ok {
+			return noAuthorizer(r.AuthorizerId)
+		}
 	case r.AuthorizationType != types.AuthorizationTypeNone:
 		return unsupported("The authorization type " + string(r.AuthorizationType))
-	case r.AuthorizerId != nil || len(r.AuthorizationScopes) > 0:
-		return unsupported("An authorizer of a route")
+	case r.AuthorizerId != nil:
+		return badRequest("authorizerId needs the authorizationType CUSTOM")
+	}
+	switch {
+	case len(r.AuthorizationScopes) > 0:
+		return unsupported("authorizationScopes (of JWT authorizers)")
 	case aws.ToBool(r.ApiKeyRequired):
 		return badRequest("apiKeyRequired is supported for WebSocket APIs only")
 	case r.ModelSelectionExpression != nil || len(r.RequestModels) > 0 || len(r.RequestParameters) > 0 || r.RouteResponseSelectionExpression != nil:

@@ -70,6 +70,14 @@ func (x *exchange) serve(a *api) int {
 	if x.route == nil {
 		return x.message(http.StatusNotFound, messageNotFound)
 	}
+	if !x.route.throttle.Take(x.At) {
+		return x.message(http.StatusTooManyRequests, messageThrottled)
+	}
+	if x.route.authorizer != nil {
+		if status := x.authorize(x.route.authorizer); status != 0 {
+			return status
+		}
+	}
 	if x.route.target == nil {
 		return x.message(http.StatusInternalServerError, messageInternal)
 	}

@@ -36,11 +36,10 @@ import (
 	"github.com/tealdeploy/teal/internal/store"
 )
 
-// Starter starts and stops Step Functions executions.
+// Starter starts Step Functions executions.
 type Starter interface {
 	StartExecution(ctx context.Context, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error)
 	StartSyncExecution(ctx context.Context, in *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error)
-	StopExecution(ctx context.Context, in *sfn.StopExecutionInput) (*sfn.StopExecutionOutput, error)
 }
 
 // Meter makes functions that record one value of a metric now. dims are name, value pairs. The functions are called
@@ -180,6 +179,13 @@ func (s *Service) API() *awsproto.Service {
 			awsproto.Op(s.GetRoute, awsproto.HTTP("GET", "/v2/apis/{ApiId}/routes/{RouteId}", 200)),
 			awsproto.Op(s.UpdateRoute, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}/routes/{RouteId}", 200)),
 			awsproto.Op(s.DeleteRoute, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/routes/{RouteId}", 204)),
+
+			awsproto.Op(s.CreateAuthorizer, awsproto.HTTP("POST", "/v2/apis/{ApiId}/authorizers", 201)),
+			awsproto.Op(s.GetAuthorizers, awsproto.HTTP("GET", "/v2/apis/{ApiId}/authorizers", 200, page...)),
+			awsproto.Op(s.GetAuthorizer, awsproto.HTTP("GET", "/v2/apis/{ApiId}/authorizers/{AuthorizerId}", 200)),
+			awsproto.Op(s.UpdateAuthorizer, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}/authorizers/{AuthorizerId}", 200)),
+			awsproto.Op(s.DeleteAuthorizer, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/authorizers/{AuthorizerId}", 204)),
+			awsproto.Op(s.ResetAuthorizersCache, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/stages/{StageName}/cache/authorizers", 204)),
 
 			awsproto.Op(s.CreateStage, awsproto.HTTP("POST", "/v2/apis/{ApiId}/stages", 201)),
 			awsproto.Op(s.GetStages, awsproto.HTTP("GET", "/v2/apis/{ApiId}/stages", 200, page...)),

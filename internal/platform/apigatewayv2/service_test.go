@@ -284,7 +284,6 @@ func TestRefusals(t *testing.T) {
 		{"request parameters of a function", integration(func(in *apigatewayv2.CreateIntegrationInput) {
 			in.RequestParameters = map[string]string{"overwrite:header.a": "b"}
 		}), bad, "requestParameters"},
-		{"sync execution", subtype("StepFunctions-StartSyncExecution", map[string]string{"StateMachineArn": machineARN}), bad, "StepFunctions-StartSyncExecution is not supported by this platform"},
 		{"SQS", subtype("SQS-SendMessage", nil), bad, "SQS-SendMessage is not supported"},
 		{"parameter", subtype(startExecution, map[string]string{"stateMachineArn": machineARN}), bad, "Parameter: stateMachineArn does not fit schema for Operation: StepFunctions-StartExecution."},
 		{"no state machine", subtype(startExecution, nil), bad, "StateMachineArn is required"},
@@ -306,7 +305,6 @@ func TestRefusals(t *testing.T) {
 		{"stage name", newStage("a.b", nil), bad, "Stage name only allows"},
 		{"no such deployment", newStage("b", func(in *apigatewayv2.CreateStageInput) { in.DeploymentId = none }), missing, "Invalid deployment identifier"},
 		{"variable", newStage("b", func(in *apigatewayv2.CreateStageInput) { in.StageVariables = map[string]string{"a": "b c"} }), bad, "Stage variable value"},
-		{"throttling", newStage("b", func(in *apigatewayv2.CreateStageInput) {
 			in.DefaultRouteSettings = &types.RouteSettings{ThrottlingBurstLimit: aws.Int32(1)}
 		}), bad, "Throttling"},
 		{"settings of no route", newStage("b", func(in *apigatewayv2.CreateStageInput) {

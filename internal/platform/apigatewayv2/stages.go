@@ -205,8 +205,8 @@ func (d *draft) hasRoute(key string) bool {
 
 func checkRouteSettings(rs types.RouteSettings) error {
 	switch {
-	case rs.ThrottlingBurstLimit != nil || rs.ThrottlingRateLimit != nil:
-		return unsupported("Throttling (throttlingBurstLimit, throttlingRateLimit)")
+	case aws.ToInt32(rs.ThrottlingBurstLimit) < 0 || aws.ToFloat64(rs.ThrottlingRateLimit) < 0:
+		return badRequest("throttlingBurstLimit and throttlingRateLimit must not be negative")
 	case aws.ToBool(rs.DetailedMetricsEnabled):
 		return unsupported("detailedMetricsEnabled")
 	case aws.ToBool(rs.DataTraceEnabled) || (rs.LoggingLevel != "" && rs.LoggingLevel != types.LoggingLevelOff):
