@@ -132,7 +132,7 @@ Exit status: 0 done, 1 failed or refused, 2 usage, 3 rolled back, 4 paused or in
 	f.StringVar(&a.region, "region", "", "AWS region (default: the manifest's, then AWS's usual settings, then us-east-1)")
 	f.StringVar(&a.ledger, "ledger", "", "folder of the release ledger (default: .teal beside the manifest)")
 	root.AddCommand(a.serveCommand(), a.initCommand(), a.planCommand(), a.deployCommand(), a.statusCommand(),
-		a.rollbackCommand(), a.invokeCommand(), a.executeCommand(), a.demoCommand())
+		a.rollbackCommand(), a.invokeCommand(), a.executeCommand(), a.logsCommand(), a.demoCommand())
 	root.AddCommand(a.wishCommands()...)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

@@ -13,6 +13,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -40,6 +41,7 @@ func services() []struct {
 		{"API Gateway, HTTP APIs (v2)", new(apigatewayv2.Service).API()},
 		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
+		{"CloudWatch Logs", new(logs.Service).API()},
 		{"STS", new(sts.Service).API()},
 	}
 }

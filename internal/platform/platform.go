@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
@@ -15,6 +17,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -96,8 +99,13 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, objects.Close)
+	written, err := logs.New(logs.Config{Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, written.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Logs: functionLogs(written), Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
@@ -116,7 +124,7 @@ func New(cfg Config) (p *Platform, err error) {
 	if p.states, err = states.New(states.Config{
 		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
 		Objects: objects,
-		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API()}),
+		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API(), "cloudwatchlogs": written.API()}),
 		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -137,8 +145,15 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), steps, p.rest.API(), p.gateway.API(), metrics.API(), objects.API())
+		p.lambda.API(), steps, p.rest.API(), p.gateway.API(), metrics.API(), objects.API(), written.API())
 	return p, err
+}
+
+// functionLogs writes what functions log to their groups.
+func functionLogs(to *logs.Service) func(f *pool.Function, stream string, at time.Time, line []byte) {
+	return func(f *pool.Function, stream string, at time.Time, line []byte) {
+		to.Append(f.LogGroup, stream, at, line)
+	}
 }
 
 // ServeHTTP answers a request of any service, or of an API's caller.
@@ -153,6 +168,14 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.api.ServeHTTP(w, r)
 	}
+}
+
+// Hot reports whether r is one of the requests that are many and answered at once, which a [front.Server] reads itself: an
+// invocation, or a call of an API.
+func (p *Platform) Hot(r *http.Request) bool {
+	path := r.URL.Path
+	return r.Method == http.MethodPost && strings.HasPrefix(path, "/2015-03-31/functions/") && strings.HasSuffix(path, "/invocations") ||
+		p.gateway.Match(r)
 }
 
 // Close ends the services in the reverse order of their start: work under way is left to the next start, no process

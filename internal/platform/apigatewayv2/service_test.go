@@ -305,8 +305,6 @@ func TestRefusals(t *testing.T) {
 		{"stage name", newStage("a.b", nil), bad, "Stage name only allows"},
 		{"no such deployment", newStage("b", func(in *apigatewayv2.CreateStageInput) { in.DeploymentId = none }), missing, "Invalid deployment identifier"},
 		{"variable", newStage("b", func(in *apigatewayv2.CreateStageInput) { in.StageVariables = map[string]string{"a": "b c"} }), bad, "Stage variable value"},
-			in.DefaultRouteSettings = &types.RouteSettings{ThrottlingBurstLimit: aws.Int32(1)}
-		}), bad, "Throttling"},
 		{"settings of no route", newStage("b", func(in *apigatewayv2.CreateStageInput) {
 			in.RouteSettings = map[string]types.RouteSettings{"GET /q": {}}
 		}), missing, "Unable to find Route by key GET /q within the provided RouteSettings"},
