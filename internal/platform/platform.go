@@ -16,6 +16,7 @@ import (
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
+	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
@@ -54,7 +55,8 @@ type Platform struct {
 	pool    *pool.Pool
 	lambda  *lambda.Service
 	states  *states.Service
-	gateway *apigateway.Service
+	rest    *apigateway.Service
+	gateway *apigatewayv2.Service
 	metrics *cloudwatch.Service
 	dns     *route53.Responder // nil for none
 	time    *timekeeper        // nil while platform time is the machine's
@@ -143,8 +145,14 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.closers = append(p.closers, p.lambda.Close)
 	executions := &starter{}
-	if p.gateway, err = apigateway.New(apigateway.Config{
-		Store: p.store, Invoker: p.lambda, Starter: executions, Meter: metrics, Clock: cfg.Clock,
+	if p.rest, err = apigateway.New(apigateway.Config{
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, States: func() *awsproto.Service { return executions.API() }, Meter: metrics,
+		Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+	}); err != nil {
+		return p, err
+	}
+	if p.gateway, err = apigatewayv2.New(apigatewayv2.Config{
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, Starter: executions, Meter: metrics, Clock: cfg.Clock,
 		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -168,7 +176,7 @@ func New(cfg Config) (p *Platform, err error) {
 		p.closers = append(p.closers, p.dns.Close)
 	}
 	apis := []*awsproto.Service{ // what tasks of workflows can call, too
-		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
+		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.rest.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
 		deployments.API(), zones.API(),
 	}
 	called := map[string]*awsproto.Service{}
@@ -208,6 +216,8 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.time.tell(w.Header())
 	}
 	switch {
+	case p.rest.Match(r):
+		p.rest.ServeHTTP(w, r)
 	case p.gateway.Match(r):
 		p.gateway.ServeHTTP(w, r)
 	case p.lambda.MatchURL(r):
