@@ -366,3 +366,12 @@ func listS3[T any](ctx context.Context, s *S3Ledger, app, folder string, read fu
 	newestFirst(out, when)
 	return out, nil
 }
+
+// Versioning asks whether the bucket keeps old versions of its objects: Enabled, Suspended, or empty for never.
+func (s *S3Ledger) Versioning(ctx context.Context) (string, error) {
+	out, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &s.bucket})
+	if err != nil {
+		return "", s.explain("ask for the versioning", err)
+	}
+	return string(out.Status), nil
+}

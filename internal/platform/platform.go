@@ -139,6 +139,8 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.gateway.ServeHTTP(w, r)
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
+	case r.URL.Path == healthPath:
+		p.serveHealth(w, r)
 	default:
 		p.api.ServeHTTP(w, r)
 	}

@@ -149,3 +149,26 @@ func (t *Target) CheckRouting(ctx context.Context, want map[release.Ref]string) 
 }
 
 func shortVersion(v string) string { return v[strings.LastIndexByte(v, ':')+1:] }
+
+// Missing finds the aliases whose version, a number or a state machine version's ARN, does not exist any more.
+func (t *Target) Missing(ctx context.Context, want map[release.Ref]string) (map[release.Ref]bool, error) {
+	out := map[release.Ref]bool{}
+	for ref, version := range want {
+		var err error
+		switch {
+		case version == "":
+			continue
+		case ref.Kind == release.KindStateMachine:
+			_, err = t.describe(ctx, version)
+		default:
+			_, err = t.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &ref.Name, Qualifier: &version})
+		}
+		switch {
+		case is(err, "ResourceNotFoundException", "StateMachineDoesNotExist", "ResourceNotFound"):
+			out[ref] = true
+		case err != nil:
+			return nil, t.failed("look for version "+shortVersion(version)+" of "+ref.String(), "lambda:GetFunctionConfiguration, states:DescribeStateMachine", err)
+		}
+	}
+	return out, nil
+}

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/tealdeploy/teal/internal/release"
 )
 
 // Provision gives a version of a function n environments that are started ahead, and returns once they are ready. AWS does
@@ -68,4 +70,41 @@ func (t *Target) Unprovision(ctx context.Context, function string, keep func(ver
 		}
 	}
 	return freed, nil
+}
+
+// Provisioned lists the versions of a function with provisioned concurrency of their own. An endpoint that does not know it
+// has none.
+func (t *Target) Provisioned(ctx context.Context, function string) ([]release.ProvisionedFacts, error) {
+	var out []release.ProvisionedFacts
+	pages := lambda.NewListProvisionedConcurrencyConfigsPaginator(t.lambda, &lambda.ListProvisionedConcurrencyConfigsInput{FunctionName: &function})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if unsupported(err) || is(err, "ResourceNotFoundException") {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, t.failed("list the provisioned concurrency of function "+function, "lambda:ListProvisionedConcurrencyConfigs", err)
+		}
+		for _, p := range page.ProvisionedConcurrencyConfigs {
+			if _, version := bypasses(aws.ToString(p.FunctionArn)); version {
+				out = append(out, release.ProvisionedFacts{Function: function, Version: shortVersion(aws.ToString(p.FunctionArn)), Count: aws.ToInt32(p.RequestedProvisionedConcurrentExecutions)})
+			}
+		}
+	}
+	return out, nil
+}
+
+// Provisioning reports whether AWS itself moves a function's alias, with weights of its own, because the alias has provisioned
+// concurrency that is not ready yet.
+//
+// https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html
+func (t *Target) Provisioning(ctx context.Context, r release.Ref) (bool, error) {
+	c, err := t.lambda.GetProvisionedConcurrencyConfig(ctx, &lambda.GetProvisionedConcurrencyConfigInput{FunctionName: &r.Name, Qualifier: &r.Alias})
+	switch {
+	case unsupported(err) || is(err, "ProvisionedConcurrencyConfigNotFoundException", "ResourceNotFoundException"):
+		return false, nil
+	case err != nil:
+		return false, t.failed("look at the provisioned concurrency of "+r.String(), "lambda:GetProvisionedConcurrencyConfig", err)
+	}
+	return c.Status == types.ProvisionedConcurrencyStatusEnumInProgress, nil
 }
