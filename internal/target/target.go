@@ -29,8 +29,8 @@ type Options struct {
 	Parallel int
 	// WaitFor bounds the wait until a function or version is ready; 0 means 5 minutes.
 	WaitFor time.Duration
-	// Unlimited sends requests as fast as they come. Otherwise those to AWS itself keep within its documented rates.
-	Unlimited bool
+	// Limited keeps requests within the rates that AWS documents. To AWS itself they always do.
+	Limited bool
 	// MaxAttempts bounds the SDK's attempts at one request, throttling included; 0 means 8.
 	MaxAttempts int
 }
@@ -66,7 +66,7 @@ func New(cfg aws.Config, o Options) *Target {
 	if cfg.RetryMaxAttempts == 0 {
 		cfg.RetryMaxAttempts = o.MaxAttempts
 	}
-	if cfg.BaseEndpoint == nil && !o.Unlimited {
+	if cfg.BaseEndpoint == nil || o.Limited {
 		newLimiter().install(&cfg)
 	}
 	t := &Target{
