@@ -217,7 +217,9 @@ func (s *S3Ledger) explain(doing string, err error) error {
 	if errors.As(err, &answer) {
 		status = answer.HTTPStatusCode()
 	}
-	say := func(next string) error { return fmt.Errorf("ledger: %s in bucket %s: %s: %w", doing, s.bucket, next, err) }
+	say := func(next string) error {
+		return fmt.Errorf("ledger: %s in bucket %s: %s: %w", doing, s.bucket, next, err)
+	}
 	switch code := codeOf(err); {
 	case code == "NoSuchBucket":
 		return say(fmt.Sprintf("there is no such bucket; make it with: aws s3api create-bucket --bucket %s, and turn its versioning on", s.bucket))
