@@ -12,7 +12,7 @@ const healthPath = "/_teal/health"
 type health struct {
 	Platform  string     `json:"platform"` // always teal
 	Isolation []property `json:"isolation"`
-	Runtimes  []runtime  `json:"runtimes"`
+	Runtimes  []runnable  `json:"runtimes"`
 }
 
 // property is one part of the isolation of functions.
@@ -22,8 +22,8 @@ type property struct {
 	Why   string `json:"why,omitempty"` // it does not
 }
 
-// runtime is one kind of function that this machine can, or cannot, run.
-type runtime struct {
+// runnable is one kind of function that this machine can, or cannot, run.
+type runnable struct {
 	Name  string `json:"name"`
 	Error string `json:"error,omitempty"`
 }
@@ -38,7 +38,7 @@ func (p *Platform) serveHealth(w http.ResponseWriter, r *http.Request) {
 		h.Isolation = append(h.Isolation, property{Name: x.Name, Holds: x.Holds, Why: x.Why})
 	}
 	for _, name := range []string{"provided.al2023", "python3.13", "nodejs22.x"} {
-		one := runtime{Name: name}
+		one := runnable{Name: name}
 		if err := p.pool.Check(name); err != nil {
 			one.Error = err.Error()
 		}
