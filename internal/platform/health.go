@@ -12,7 +12,7 @@ const healthPath = "/_teal/health"
 type health struct {
 	Platform  string     `json:"platform"` // always teal
 	Isolation []property `json:"isolation"`
-	Runtimes  []runnable  `json:"runtimes"`
+	Runtimes  []runnable `json:"runtimes"`
 }
 
 // property is one part of the isolation of functions.
