@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/controller"
 )
 
@@ -68,9 +69,10 @@ type app struct {
 	endpoint string
 	region   string
 	ledger   string
-	summary  string   // file for a Markdown summary
-	args     []string // of the command line
-	env      []string // KEY=value, added to the environment of builds and of the manifest
+	summary  string      // file for a Markdown summary
+	args     []string    // of the command line
+	clock    clock.Clock // of the endpoint that is spoken to; nil before one is
+	env      []string    // KEY=value, added to the environment of builds and of the manifest
 }
 
 // Run executes the command line args (without the program's name) and returns the exit code. It ends when ctx does.
@@ -135,7 +137,7 @@ Exit status: 0 done, 1 failed or refused, 2 usage, 3 rolled back, 4 paused or in
 	f.StringVar(&a.ledger, "ledger", "", "the release ledger: a folder, or s3://bucket/prefix (default: the manifest's, then .teal beside it)")
 	root.AddCommand(a.serveCommand(), a.initCommand(), a.planCommand(), a.deployCommand(), a.statusCommand(),
 		a.rollbackCommand(), a.historyCommand(), a.versionsCommand(), a.pruneCommand(), a.repairCommand(), a.verifyCommand(),
-		a.renderCommand(), a.doctorCommand(), a.invokeCommand(), a.executeCommand(), a.demoCommand())
+		a.renderCommand(), a.doctorCommand(), a.invokeCommand(), a.executeCommand(), a.logsCommand(), a.demoCommand())
 	root.AddCommand(a.wishCommands()...)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

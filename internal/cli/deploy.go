@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/controller"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/manifest"
@@ -85,6 +86,7 @@ type session struct {
 	cfg      aws.Config
 	target   *target.Target
 	ledger   ledger.Ledger
+	clock    clock.Clock // the endpoint's
 }
 
 // open reads the manifest and reaches the endpoint and the ledger.
@@ -101,7 +103,8 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{manifest: m, cfg: cfg, target: target.New(cfg, target.Options{}), ledger: books}, nil
+	a.clock = a.clockOf(ctx, cfg)
+	return &session{manifest: m, cfg: cfg, target: target.New(cfg, target.Options{}), ledger: books, clock: a.clock}, nil
 }
 
 // deploy brings the manifest's application in, showing the rollout on standard error.
@@ -154,7 +157,7 @@ func (a *app) deploy(ctx context.Context) (deployment, error) {
 
 // controller makes the controller of a session; w is told every state.
 func (a *app) controller(s *session, w watcher) (*controller.Controller, error) {
-	source, err := healthOf(s.cfg)
+	source, err := healthOf(s.cfg, s.clock)
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +165,7 @@ func (a *app) controller(s *session, w watcher) (*controller.Controller, error) 
 		Target:  port{s.target},
 		Health:  source,
 		Ledger:  s.ledger,
+		Clock:   s.clock,
 		Owner:   owner(),
 		Observe: w.Observe,
 		Attend:  w.Attends(),

@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/term"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/rollout"
 )
@@ -33,7 +34,7 @@ func (a *app) watch(s *session) watcher {
 	if !terminal(a.Err) {
 		return &plainLines{w: a.Err}
 	}
-	m := liveModel{paint: painter{colour: os.Getenv("NO_COLOR") == ""}}
+	m := liveModel{clock: a.clock, paint: painter{colour: os.Getenv("NO_COLOR") == ""}}
 	in, ok := a.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return newLiveView(a.Err, nil, m)
@@ -152,6 +153,7 @@ type liveModel struct {
 	seen  bool
 	trend trend
 	now   time.Time
+	clock clock.Clock // by which the rollout waits; nil for the system's
 	paint painter
 
 	send      func(rollout.State, rollout.EventKind) error // nil: keys do nothing
@@ -172,15 +174,22 @@ func nextTick() tea.Cmd {
 	return tea.Tick(500*time.Millisecond, func(t time.Time) tea.Msg { return tick(t) })
 }
 
+func (m liveModel) time() time.Time {
+	if m.clock == nil {
+		return clock.System.Now()
+	}
+	return m.clock.Now()
+}
+
 func (m liveModel) Init() tea.Cmd { return nextTick() }
 
 func (m liveModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case rollout.State:
-		m.state, m.seen, m.now = msg, true, time.Now()
+		m.state, m.seen, m.now = msg, true, m.time()
 		m.trend.observe(msg)
 	case tick:
-		m.now = time.Time(msg)
+		m.now = m.time()
 		return m, nextTick()
 	case wished:
 		m.told = "asked to " + string(msg.kind)
