@@ -12,6 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/manifest"
 	"github.com/tealdeploy/teal/internal/release"
 	"github.com/tealdeploy/teal/internal/rollout"
@@ -49,12 +53,27 @@ func (a *app) lookupEnv(name string) (string, bool) {
 	return os.LookupEnv(name)
 }
 
-// ledgerFolder is where the ledger of the manifest's application is kept.
-func (a *app) ledgerFolder() string {
-	if a.ledger != "" {
-		return a.ledger
+// openLedger opens the ledger that --ledger or the manifest names: a folder, or a place in S3.
+func (a *app) openLedger(m *manifest.Manifest, cfg aws.Config) (ledger.Ledger, error) {
+	place := a.ledger
+	if place == "" {
+		place = m.Ledger
+		switch {
+		case place == "":
+			place = filepath.Join(filepath.Dir(a.manifest), ".teal")
+		case !ledger.IsS3(place) && !filepath.IsAbs(place):
+			place = filepath.Join(m.Dir, place)
+		}
 	}
-	return filepath.Join(filepath.Dir(a.manifest), ".teal")
+	if !ledger.IsS3(place) {
+		return ledger.Folder(place)
+	}
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+	books, err := ledger.S3(client, place)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	return books, nil
 }
 
 // settings turns the manifest's rollout into the machine's. A pause or a check belongs to the weight before it.
@@ -126,6 +145,23 @@ func shortestPause(s rollout.Strategy) time.Duration {
 		}
 	}
 	return shortest
+}
+
+// owner is who holds a lock that this command takes.
+func owner() ledger.Owner {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return ledger.Owner{By: who(), Host: host, PID: os.Getpid(), Run: ciRun()}
+}
+
+// ciRun is the URL of the run of the CI system that the command is part of, empty elsewhere.
+func ciRun() string {
+	if id := os.Getenv("GITHUB_RUN_ID"); id != "" {
+		return first(os.Getenv("GITHUB_SERVER_URL"), "https://github.com") + "/" + os.Getenv("GITHUB_REPOSITORY") + "/actions/runs/" + id
+	}
+	return first(os.Getenv("CI_JOB_URL"), os.Getenv("BUILD_URL"), os.Getenv("CIRCLE_BUILD_URL"), os.Getenv("BUILDKITE_BUILD_URL"))
 }
 
 // who names the person, or on a CI system the person who caused the run.

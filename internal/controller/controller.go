@@ -127,7 +127,7 @@ type Request struct {
 func (c *Controller) Run(ctx context.Context, r Request) (Outcome, error) {
 	plan := rollout.Plan{
 		ID: c.c.NewID("ro"), App: r.Spec.App, Kind: rollout.Deploy, By: r.By, Release: c.c.NewID("re"),
-		Commit: r.Commit, Settings: r.Settings,
+		Commit: r.Commit, Run: c.c.Owner.Run, Settings: r.Settings,
 	}
 	for _, f := range r.Spec.Functions {
 		plan.Functions = append(plan.Functions, rollout.Function{Key: f.Key, Name: f.Name, Alias: f.Alias, Digest: f.Digest()})
@@ -168,7 +168,7 @@ func (c *Controller) Rollback(ctx context.Context, r RollbackRequest) (Outcome, 
 	if err != nil {
 		return Outcome{ExitCode: ExitFailed}, err
 	}
-	plan := rollout.Plan{ID: c.c.NewID("ro"), App: r.App, Kind: rollout.Return, By: r.By, Release: to, Commit: rec.Commit}
+	plan := rollout.Plan{ID: c.c.NewID("ro"), App: r.App, Kind: rollout.Return, By: r.By, Release: to, Commit: rec.Commit, Run: c.c.Owner.Run}
 	aliases := aliasesByKey(rec)
 	for _, v := range rec.Functions {
 		plan.Functions = append(plan.Functions, rollout.Function{Key: v.Key, Name: v.Name, Alias: aliases[unit{release.KindFunction, v.Key}], Version: &v})

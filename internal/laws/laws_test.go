@@ -194,6 +194,7 @@ func TestPlatformWaitsByItsClock(t *testing.T) {
 		"internal/platform/apigateway/invoke.go":       "how long a function really took",
 		"internal/platform/apigateway/execution.go":    "how long an execution's start really took",
 		"internal/platform/apigateway/backends.go":     "how long an answer really took",
+		"internal/platform/apigateway/serve.go":        "how long an answer really took",
 		"internal/platform/apigatewayv2/execution.go":  "how long an answer really took",
 		"internal/platform/apigatewayv2/serve.go":      "how long an answer really took",
 		"internal/platform/states/integration_http.go": "the timeout of a request to another program",

@@ -34,6 +34,7 @@ type Manifest struct {
 	Spec     release.Spec
 	Provider Provider
 	Rollout  Rollout
+	Ledger   string // where releases are recorded: a folder, or s3://bucket/prefix; empty for .teal beside the manifest
 
 	code   map[string]code // by function key
 	src    *source

@@ -224,6 +224,8 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.lambda.ServeURL(w, r)
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
+	case r.URL.Path == healthPath:
+		p.serveHealth(w, r)
 	case scrape(r):
 		p.serveMetrics(w, r)
 	default:

@@ -29,6 +29,7 @@ type Plan struct {
 	Release string `json:"release"`        // ID of green
 	From    string `json:"from,omitempty"` // ID of the release that serves now, by the ledger
 	Commit  string `json:"commit,omitempty"`
+	Run     string `json:"run,omitempty"` // URL of the CI run that began it
 
 	Functions []Function `json:"functions"`
 	Workflows []Workflow `json:"workflows"`
