@@ -124,9 +124,9 @@ func logLikelihood(s Stretch, logRatio float64) float64 {
 	return float64(s.GreenHits)*logRatio - logNorm
 }
 
-// modeOf is where the distribution is greatest (Fog 2008, section 3.2).
+// modeOf is where the distribution is greatest: where the quotient of neighbouring terms is 1.
 func modeOf(m1, m2, n, ratio float64) float64 {
-	a, b, c := ratio-1, m2-n-(m1+n+2)*ratio, (m1+1)*(n+1)*ratio
+	a, b, c := ratio-1, n-m2-(m1+n+2)*ratio, (m1+1)*(n+1)*ratio
 	root := math.Sqrt(math.Max(0, b*b-4*a*c))
 	if b > 0 { // the other form of the same root: no difference of nearly equal numbers
 		return math.Floor(-(b + root) / (2 * a))
