@@ -209,12 +209,13 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 	}
 }
 
-// ours reports whether a routing is one that this rollout found or may have written.
+// ours reports whether a routing is one that this rollout found or may have written: that of a step which it has reached.
 func (r *run) ours(a *Alias, seen release.AliasRouting) bool {
 	if sameRouting(seen.Routing, a.Recorded.Routing) {
 		return true
 	}
-	return slices.ContainsFunc(r.s.Plan.Settings.Strategy.Steps, func(s Shift) bool {
+	steps := r.s.Plan.Settings.Strategy.Steps
+	return slices.ContainsFunc(steps[:min(r.s.Step, len(steps))], func(s Shift) bool {
 		return sameRouting(seen.Routing, a.goalAt(s.Weight))
 	})
 }
@@ -296,6 +297,10 @@ func (r *run) goBack() {
 			r.lose()
 			return
 		}
+	}
+	if !r.s.Moved() {
+		r.take("stopped")
+		return
 	}
 	r.take("restored")
 	r.note(Info, "every alias is as it was before the rollout")

@@ -32,6 +32,10 @@ type State struct {
 	HookNext    int       `json:"hookNext"` // index of the next hook of the stage
 	HookTries   int       `json:"hookTries,omitempty"`
 	HookRetryAt time.Time `json:"hookRetryAt,omitzero"`
+	Ran         []HookRun `json:"ran,omitempty"` // how the latest hooks went, oldest first
+
+	AlarmsSeen bool     `json:"alarmsSeen,omitempty"` // the alarms were looked at before the start
+	Ignored    []string `json:"ignored,omitempty"`    // names of alarms that fired then and count no more
 
 	Paused Pause `json:"paused,omitzero"`
 	// Verdicts holds the latest verdict of every step that had one, in order.
@@ -79,6 +83,9 @@ type Alias struct {
 	Foreign  bool      `json:"foreign,omitempty"` // Actual was written by someone else
 	Gone     bool      `json:"gone,omitempty"`    // the alias was deleted by someone else
 	LastFail string    `json:"lastFail,omitempty"`
+
+	Compared  Compared `json:"compared,omitzero"`  // blue against green since the first shift
+	Synthetic Counts   `json:"synthetic,omitzero"` // calls that this step's checks have made
 }
 
 // Unchanged reports whether the release leaves the alias where it is: the version was taken over.
@@ -105,6 +112,7 @@ const (
 	PausedByUser      PauseReason = "user"
 	PausedHolding     PauseReason = "hold"         // the step waits until it is promoted
 	PausedByNoVerdict PauseReason = "inconclusive" // the verdict stayed Inconclusive
+	PausedForApproval PauseReason = "approval"     // a hook waits for a person
 )
 
 // Pause is a pause that only a person ends.
@@ -241,6 +249,8 @@ func (s State) clone() State {
 	s.Verdicts = slices.Clone(s.Verdicts)
 	s.Pending = slices.Clone(s.Pending)
 	s.Notes = slices.Clone(s.Notes)
+	s.Ran = slices.Clone(s.Ran)
+	s.Ignored = slices.Clip(s.Ignored)
 	return s
 }
 
