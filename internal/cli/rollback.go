@@ -61,7 +61,7 @@ promotion, every alias goes back to the versions of the release that served befo
 func (a *app) printRolledBack(d deployment) error {
 	err := a.printOutcome(d)
 	var e *Error
-	if errors.As(err, &e) && (e.Code == ExitRolledBack || e.Code == ExitFailed) && d.State.Phase == rollout.RolledBack {
+	if errors.As(err, &e) && (e.Code == ExitRolledBack || e.Code == ExitFailed) && (d.State.Phase == rollout.RolledBack || d.State.Phase == rollout.Failed) {
 		a.progress("put back")
 		return nil
 	}

@@ -95,7 +95,7 @@ func phaseLabel(s rollout.State, p painter) string {
 	switch s.Phase {
 	case rollout.Promoted:
 		style = green
-	case rollout.RollingBack, rollout.RolledBack, rollout.FailedDirty:
+	case rollout.RollingBack, rollout.RolledBack, rollout.Failed, rollout.FailedDirty:
 		style = red
 	}
 	return p.paint(style, string(s.Phase))
@@ -112,7 +112,7 @@ func progressLine(s rollout.State, p painter) string {
 	switch s.Phase {
 	case rollout.Promoted:
 		at = len(way)
-	case rollout.RollingBack, rollout.RolledBack, rollout.FailedDirty:
+	case rollout.RollingBack, rollout.RolledBack, rollout.Failed, rollout.FailedDirty:
 		back = true
 		at = 3 // shift
 		if s.Step == 0 {

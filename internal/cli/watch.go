@@ -32,6 +32,7 @@ type plainLines struct {
 	w  io.Writer
 	mu sync.Mutex
 
+	seen  bool
 	phase rollout.Phase
 	noted time.Time
 	notes map[string]bool // the texts of the notes at noted
@@ -41,6 +42,13 @@ func (l *plainLines) Observe(s rollout.State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := s.Now.Format("15:04:05")
+	if !l.seen && len(s.Notes) > 0 { // taken up where another process left it: what was told then is not told again
+		l.noted, l.notes = s.Notes[len(s.Notes)-1].At, map[string]bool{}
+		for _, n := range s.Notes {
+			l.notes[n.Text] = true
+		}
+	}
+	l.seen = true
 	for _, n := range s.Notes {
 		if n.At.Before(l.noted) || l.notes[n.Text] && n.At.Equal(l.noted) {
 			continue

@@ -38,6 +38,7 @@ func (a *app) wishCommands() []*cobra.Command {
 	}
 	return []*cobra.Command{
 		wish(rollout.EventPromote, "End the present waiting of a rollout and go on"),
+		wish(rollout.EventApprove, "Approve the hook that waits for a person"),
 		wish(rollout.EventPause, "Hold a rollout at its present step"),
 		wish(rollout.EventResume, "Go on with a rollout that is paused or whose process ended"),
 		wish(rollout.EventAbort, "Put back everything that the rollout under way has moved"),
@@ -111,7 +112,7 @@ func (a *app) resume(ctx context.Context, s *session, ev rollout.Event) error {
 		}
 		return unfinished(err)
 	}
-	if ev.Kind == rollout.EventAbort && outcome.State.Phase == rollout.RolledBack {
+	if ev.Kind == rollout.EventAbort && (outcome.State.Phase == rollout.RolledBack || outcome.State.Phase == rollout.Failed) {
 		return a.printRolledBack(deployment{Outcome: outcome})
 	}
 	return a.printOutcome(deployment{Outcome: outcome})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/rollout"
 )
 
 // write puts files into a new folder and returns it.
@@ -130,10 +131,12 @@ func TestLoadReadsEveryField(t *testing.T) {
 			t.Logf("%s\n%s", w.Definition, want.Workflows[i].Definition)
 		}
 	}
+	rate := 0.025
 	ten, half, person := 10, 30*time.Second, time.Duration(0)
 	wantRollout := Rollout{
 		Steps: []Step{{SetWeight: &ten}, {Pause: &half}, {Check: true}, {Pause: &person}, {Check: true}}, StepWait: 90 * time.Second,
-		Hooks: Hooks{[]string{"check"}, []string{"check", "work"}}, Check: Check{0.025, 20, 5 * time.Minute},
+		Hooks: Hooks{[]rollout.Hook{{Function: "check"}}, []rollout.Hook{{Function: "check"}, {Function: "work"}}},
+		Check: Check{MaxErrorRate: &rate, MinRequests: 20, Timeout: 5 * time.Minute},
 	}
 	if !reflect.DeepEqual(m.Rollout, wantRollout) {
 		t.Errorf("rollout\n got %+v\nwant %+v", m.Rollout, wantRollout)
@@ -180,8 +183,8 @@ func TestFaultsSayWhereAndWhatToWrite(t *testing.T) {
 		{"two documents", head + fn + "---\na: 1\n", "FILE:6:1: a second document begins here"},
 		{"no functions", head, "there is nothing to release"},
 		{"strategy and steps", head + fn + "rollout: {strategy: AllAtOnce, steps: [{setWeight: 10}]}\n", "rollout has a strategy and steps"},
-		{"empty step", head + fn + "rollout: {steps: [{}]}\n", "exactly one of setWeight, pause and check"},
-		{"double step", head + fn + "rollout: {steps: [{setWeight: 1, check: true}]}\n", "exactly one of setWeight, pause and check"},
+		{"empty step", head + fn + "rollout: {steps: [{}]}\n", "exactly one of setWeight, pause, check and hook"},
+		{"double step", head + fn + "rollout: {steps: [{setWeight: 1, check: true}]}\n", "exactly one of setWeight, pause, check and hook"},
 		{"weight", head + fn + "rollout: {steps: [{setWeight: 10.5}]}\n", "takes a whole number of percent from 0 to 100, got the number 10.5"},
 		{"share", head + fn + "rollout: {check: {maxErrorRate: 5}}\n", "takes a share from 0 to 1, or from 0% to 100%"},
 		{"double route", head + fn + "routes: [{path: /a, function: hello}, {path: /a, function: hello}]\n", "route ANY /a stands twice"},
