@@ -63,12 +63,13 @@ func usage(format string, args ...any) error {
 // app is what every verb shares: the streams and the global flags.
 type app struct {
 	Streams
-	output   string // text or json
-	manifest string
-	endpoint string
-	region   string
-	ledger   string
-	env      []string // KEY=value, added to the environment of builds and of the manifest
+	output       string // text or json
+	manifest     string
+	endpoint     string
+	region       string
+	ledger       string
+	ignoreAlarms bool     // of deploy
+	env          []string // KEY=value, added to the environment of builds and of the manifest
 }
 
 // Run executes the command line args (without the program's name) and returns the exit code. It ends when ctx does.

@@ -11,13 +11,18 @@ import (
 	"github.com/tealdeploy/teal/internal/health"
 )
 
-// healthOf looks at functions through CloudWatch and at workflows through their executions.
-func healthOf(cfg aws.Config) (health.Source, error) {
-	metrics, err := health.NewCloudWatch(health.CloudWatchConfig{Client: cloudwatch.NewFromConfig(cfg), Period: metricPeriod(cfg)})
+// healthOf looks at functions through CloudWatch and by synthetic requests, at workflows through their executions, and at
+// alarms and probes.
+func healthOf(s *session) (health.Source, error) {
+	client := cloudwatch.NewFromConfig(s.cfg)
+	metrics, err := health.NewCloudWatch(health.CloudWatchConfig{Client: client, Period: metricPeriod(s.cfg)})
 	if err != nil {
 		return nil, err
 	}
-	return health.All(metrics, health.NewExecutions(sfn.NewFromConfig(cfg), nil)), nil
+	return health.All(
+		metrics, health.NewExecutions(sfn.NewFromConfig(s.cfg), nil), health.NewAlarms(client, nil),
+		health.NewProbes(health.NewHTTPClient(), nil), health.NewSynthetic(port{s.target}, nil),
+	), nil
 }
 
 // metricPeriod is how fine an endpoint keeps Lambda's metrics: AWS a minute, a platform on this machine a second.

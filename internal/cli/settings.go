@@ -97,4 +97,3 @@ func shortestPause(s rollout.Strategy) time.Duration {
 	}
 	return shortest
 }
-

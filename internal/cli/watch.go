@@ -32,7 +32,6 @@ type plainLines struct {
 	w  io.Writer
 	mu sync.Mutex
 
-	seen  bool
 	phase rollout.Phase
 	noted time.Time
 	notes map[string]bool // the texts of the notes at noted
@@ -42,13 +41,6 @@ func (l *plainLines) Observe(s rollout.State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := s.Now.Format("15:04:05")
-	if !l.seen && len(s.Notes) > 0 { // taken up where another process left it: what was told then is not told again
-		l.noted, l.notes = s.Notes[len(s.Notes)-1].At, map[string]bool{}
-		for _, n := range s.Notes {
-			l.notes[n.Text] = true
-		}
-	}
-	l.seen = true
 	for _, n := range s.Notes {
 		if n.At.Before(l.noted) || l.notes[n.Text] && n.At.Equal(l.noted) {
 			continue
@@ -76,6 +68,17 @@ func (l *plainLines) Observe(s rollout.State) {
 }
 
 func (l *plainLines) Close() {}
+
+// told leaves out the notes that the process before has told.
+func (l *plainLines) told(s rollout.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes = map[string]bool{}
+	for _, n := range s.Notes {
+		l.noted = n.At
+		l.notes[n.Text] = true
+	}
+}
 
 // liveView redraws the rollout in place, twice a second and whenever its state changes.
 type liveView struct {

@@ -94,6 +94,9 @@ func (a *app) resume(ctx context.Context, s *session, ev rollout.Event) error {
 	if err != nil {
 		return err
 	}
+	if lines, ok := w.(*plainLines); ok {
+		lines.told(at)
+	}
 	if at.Phase == rollout.Planned || at.Phase == rollout.Publishing {
 		spec, err := a.packaged(ctx, s.manifest)
 		if err != nil {

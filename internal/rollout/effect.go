@@ -50,6 +50,7 @@ type RunHook struct {
 	Stage       string                `json:"stage"`
 	FunctionARN string                `json:"functionArn,omitempty"` // of the hook function's exact green version
 	WorkflowARN string                `json:"workflowArn,omitempty"` // of the hook workflow's exact green version
+	Run         string                `json:"run"`                   // unique to this run; the same when it is performed again
 	Rollout     string                `json:"rollout"`
 	Release     string                `json:"release"`
 	App         string                `json:"app"`

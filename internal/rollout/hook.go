@@ -159,6 +159,7 @@ func (r *run) hooks(stage string, hooks []Hook) bool {
 	for _, v := range r.s.Release.Workflows {
 		e.Workflows[v.Key] = TestedUnit{ARN: v.ARN}
 	}
+	e.Run = fmt.Sprintf("%s-%d", r.s.Plan.ID, r.s.LastID+1)
 	e.FunctionARN, e.WorkflowARN = e.Functions[h.Function].ARN, e.Workflows[h.Workflow].ARN
 	r.emit(Effect{RunHook: e})
 	return false
