@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tealdeploy/teal/internal/alias"
 	"github.com/tealdeploy/teal/internal/release"
 )
 
@@ -64,6 +65,7 @@ func (r *run) aim(a *Alias, want release.AliasRouting) {
 		r.emit(Effect{ReadRouting: &ReadRouting{Ref: a.Ref}})
 	default:
 		a.Touched = true
+		a.Sent = append(a.Sent, want.Routing)
 		if want.Revision != "" {
 			a.Spent = append(a.Spent, want.Revision)
 		}
@@ -100,7 +102,7 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 	}
 	switch {
 	case ev.Error == "" && !ev.Conflict && ev.Routing != nil && sameRouting(ev.Routing.Routing, e.Want.Routing):
-		a.Actual, a.Doubt, a.Tries = *ev.Routing, false, 0
+		a.Actual, a.Doubt, a.Tries, a.Sent = *ev.Routing, false, 0, nil
 		a.Actual.Ref = a.Ref
 		if r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh {
 			a.Settled = true
@@ -158,7 +160,7 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 	absent := seen.Routing.Primary == ""
 	switch {
 	case !absent && sameRouting(seen.Routing, a.goalAt(shift.Weight)):
-		a.Actual, a.Doubt, a.Tries = seen, false, 0 // the write was applied, its answer was lost
+		a.Actual, a.Doubt, a.Tries, a.Sent = seen, false, 0, nil // the write was applied, its answer was lost
 	case absent && a.Actual.Routing.Primary == "", seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing):
 		a.Doubt = false // nothing happened: write again
 		r.exhausted(a)
@@ -209,15 +211,10 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 	}
 }
 
-// ours reports whether a routing is one that this rollout found or may have written: that of a step which it has reached.
+// ours reports whether a routing is where this rollout knows the alias to be, or one that it has sent without hearing of it.
 func (r *run) ours(a *Alias, seen release.AliasRouting) bool {
-	if sameRouting(seen.Routing, a.Recorded.Routing) {
-		return true
-	}
-	steps := r.s.Plan.Settings.Strategy.Steps
-	return slices.ContainsFunc(steps[:min(r.s.Step, len(steps))], func(s Shift) bool {
-		return sameRouting(seen.Routing, a.goalAt(s.Weight))
-	})
+	return seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing) ||
+		slices.ContainsFunc(a.Sent, func(sent alias.Routing) bool { return sameRouting(seen.Routing, sent) })
 }
 
 // exhausted gives an alias up on the way forward when its attempts are used up. It stays in doubt: a write of it was not

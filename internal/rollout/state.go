@@ -75,14 +75,16 @@ type Alias struct {
 	Touched  bool                 `json:"touched,omitempty"` // a write was asked for
 	// Spent are the revisions that writes of this rollout expected. A reading that shows one may be outdated, and while
 	// the alias still has one, a write that was thought lost may yet be applied.
-	Spent    []string  `json:"spent,omitempty"`
-	Tries    int       `json:"tries,omitempty"` // failed attempts at the present aim
-	RetryAt  time.Time `json:"retryAt,omitzero"`
-	Settled  bool      `json:"settled,omitempty"` // going back is over for this alias
-	Failed   string    `json:"failed,omitempty"`  // why it was given up
-	Foreign  bool      `json:"foreign,omitempty"` // Actual was written by someone else
-	Gone     bool      `json:"gone,omitempty"`    // the alias was deleted by someone else
-	LastFail string    `json:"lastFail,omitempty"`
+	Spent []string `json:"spent,omitempty"`
+	// Sent are the routings of writes of which no success was heard since Actual was known: any may have been applied.
+	Sent     []alias.Routing `json:"sent,omitempty"`
+	Tries    int             `json:"tries,omitempty"` // failed attempts at the present aim
+	RetryAt  time.Time       `json:"retryAt,omitzero"`
+	Settled  bool            `json:"settled,omitempty"` // going back is over for this alias
+	Failed   string          `json:"failed,omitempty"`  // why it was given up
+	Foreign  bool            `json:"foreign,omitempty"` // Actual was written by someone else
+	Gone     bool            `json:"gone,omitempty"`    // the alias was deleted by someone else
+	LastFail string          `json:"lastFail,omitempty"`
 
 	Compared  Compared `json:"compared,omitzero"`  // blue against green since the first shift
 	Synthetic Counts   `json:"synthetic,omitzero"` // calls that this step's checks have made
@@ -242,7 +244,7 @@ func (s State) clone() State {
 	s.Units = slices.Clone(s.Units)
 	s.Aliases = slices.Clone(s.Aliases)
 	for i := range s.Aliases {
-		s.Aliases[i].Spent = slices.Clip(s.Aliases[i].Spent)
+		s.Aliases[i].Spent, s.Aliases[i].Sent = slices.Clip(s.Aliases[i].Spent), slices.Clip(s.Aliases[i].Sent)
 	}
 	s.Release.Functions = slices.Clone(s.Release.Functions)
 	s.Release.Workflows = slices.Clone(s.Release.Workflows)
