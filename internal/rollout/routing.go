@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/alias"
 	"github.com/tealdeploy/teal/internal/release"
@@ -102,11 +103,15 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 	}
 	switch {
 	case ev.Error == "" && !ev.Conflict && ev.Routing != nil && sameRouting(ev.Routing.Routing, e.Want.Routing):
-		a.Actual, a.Doubt, a.Tries, a.Sent = *ev.Routing, false, 0, nil
+		a.Actual, a.Doubt, a.Tries = *ev.Routing, false, 0
 		a.Actual.Ref = a.Ref
-		if r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh {
-			a.Settled = true
+		restored := r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh
+		if restored && r.mayComeLate(a) {
+			a.Doubt, a.Confirm = true, r.s.Now.Add(latestWrite)
+			a.RetryAt = a.Confirm
+			return
 		}
+		a.Sent, a.Settled = nil, restored
 	case ev.Conflict:
 		// Someone else was there first, or this very write was applied when its answer was lost: look.
 		a.Doubt = true
@@ -125,6 +130,17 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 		a.Doubt = true
 		r.missed(a, orElse(ev.Error, "the answer shows another routing than the one asked for"))
 	}
+}
+
+// latestWrite is how long after it was given up a write may still be applied.
+const latestWrite = 30 * time.Second
+
+// mayComeLate reports whether a write of which nothing was heard could still undo the restoration. Lambda refuses it, as the
+// revision has moved on; a state machine's alias has none, and looks as it did when that write was sent.
+func (r *run) mayComeLate(a *Alias) bool {
+	return a.Ref.Kind == release.KindStateMachine && slices.ContainsFunc(a.Sent, func(sent alias.Routing) bool {
+		return !sameRouting(sent, a.Recorded.Routing)
+	})
 }
 
 // routingRead takes the answer of a reading.
@@ -194,6 +210,8 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 		a.Actual, a.Doubt = seen, false
 	case seen.Routing.Primary == "":
 		a.Actual, a.Doubt, a.Gone = seen, false, true
+	case sameRouting(seen.Routing, a.Recorded.Routing) && !a.Confirm.IsZero() && !r.s.Now.Before(a.Confirm):
+		a.Actual, a.Doubt, a.Settled, a.Sent = seen, false, true, nil
 	case sameRouting(seen.Routing, a.Recorded.Routing) && (!outdated || last):
 		a.Actual, a.Doubt, a.Settled = seen, false, true
 		if outdated {
@@ -202,7 +220,7 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 	case last && r.ours(a, seen):
 		a.Actual, a.Doubt = seen, outdated
 		a.Failed = a.LastFail
-	case outdated && seen.Revision != a.Actual.Revision:
+	case outdated && !last && seen.Revision != a.Actual.Revision:
 		r.missed(a, "only outdated readings")
 	case r.ours(a, seen):
 		a.Actual, a.Doubt = seen, false // write back from there
@@ -244,7 +262,7 @@ func (r *run) turn() {
 	r.drop(func(e Effect) bool { return e.ReadRouting == nil && e.SetRouting == nil })
 	for i := range r.s.Aliases {
 		a := &r.s.Aliases[i]
-		a.Tries, a.RetryAt, a.Failed, a.Settled = 0, r.s.Now, "", false
+		a.Tries, a.RetryAt, a.Failed, a.Settled, a.Confirm = 0, r.s.Now, "", false, time.Time{}
 	}
 }
 

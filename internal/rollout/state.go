@@ -77,14 +77,16 @@ type Alias struct {
 	// the alias still has one, a write that was thought lost may yet be applied.
 	Spent []string `json:"spent,omitempty"`
 	// Sent are the routings of writes of which no success was heard since Actual was known: any may have been applied.
-	Sent     []alias.Routing `json:"sent,omitempty"`
-	Tries    int             `json:"tries,omitempty"` // failed attempts at the present aim
-	RetryAt  time.Time       `json:"retryAt,omitzero"`
-	Settled  bool            `json:"settled,omitempty"` // going back is over for this alias
-	Failed   string          `json:"failed,omitempty"`  // why it was given up
-	Foreign  bool            `json:"foreign,omitempty"` // Actual was written by someone else
-	Gone     bool            `json:"gone,omitempty"`    // the alias was deleted by someone else
-	LastFail string          `json:"lastFail,omitempty"`
+	Sent []alias.Routing `json:"sent,omitempty"`
+	// Confirm is when a restored routing is looked at once more: a write that was given up may have been applied late.
+	Confirm  time.Time `json:"confirm,omitzero"`
+	Tries    int       `json:"tries,omitempty"` // failed attempts at the present aim
+	RetryAt  time.Time `json:"retryAt,omitzero"`
+	Settled  bool      `json:"settled,omitempty"` // going back is over for this alias
+	Failed   string    `json:"failed,omitempty"`  // why it was given up
+	Foreign  bool      `json:"foreign,omitempty"` // Actual was written by someone else
+	Gone     bool      `json:"gone,omitempty"`    // the alias was deleted by someone else
+	LastFail string    `json:"lastFail,omitempty"`
 
 	Compared  Compared `json:"compared,omitzero"`  // blue against green since the first shift
 	Synthetic Counts   `json:"synthetic,omitzero"` // calls that this step's checks have made
