@@ -110,7 +110,7 @@ func (q *request) serveRaw(ctx context.Context) {
 	}
 	if q.read {
 		r.Body = restored(q.body)
-	} else if r.Body != nil && r.Body != http.NoBody {
+	} else if r.Body != nil && r.Body != http.NoBody && (r.ContentLength < 0 || r.ContentLength > q.maxBody()) {
 		r.Body = &boundedBody{rc: r.Body, left: q.maxBody(), err: q.tooLarge}
 	}
 	w := &rawWriter{ResponseWriter: q.w}

@@ -68,13 +68,13 @@ func scopeOf(r *http.Request) (s scope) {
 
 // credential reads AKID/20261103/us-east-1/lambda/aws4_request.
 func (s *scope) credential(c string) {
-	parts := strings.Split(c, "/")
-	n := len(parts)
-	if n < 5 || parts[n-1] != "aws4_request" {
-		return
+	rest, ok := strings.CutSuffix(c, "/aws4_request")
+	rest, service, ok2 := cutLast(rest, '/')
+	rest, region, ok3 := cutLast(rest, '/')
+	key, date, ok4 := cutLast(rest, '/')
+	if ok && ok2 && ok3 && ok4 {
+		s.accessKey, s.date, s.region, s.service = key, date, region, service
 	}
-	s.accessKey = strings.Join(parts[:n-4], "/")
-	s.date, s.region, s.service = parts[n-4], parts[n-3], parts[n-2]
 }
 
 // maxSkew is how far a signature's time may be from now, as AWS has it.

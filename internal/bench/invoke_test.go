@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/tealdeploy/teal/internal/front"
 	"github.com/tealdeploy/teal/internal/platform"
 )
 
@@ -105,7 +105,7 @@ func servePlatform(b *testing.B) (addr string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := &http.Server{Handler: p}
+	server := &front.Server{Handler: p, Hot: p.Hot}
 	go server.Serve(l)
 	b.Cleanup(func() {
 		server.Close()

@@ -32,10 +32,10 @@ type contender struct {
 	run  func(b *testing.B) sample
 }
 
-// compare makes b.N rounds and reports the first contender against the second.
-func compare(b *testing.B, first, second contender) {
+// compare makes b.N rounds and reports the first contender against each of the others.
+func compare(b *testing.B, first contender, others ...contender) {
 	b.Helper()
-	all := []contender{first, second}
+	all := append([]contender{first}, others...)
 	for _, c := range all {
 		c.run(b) // what is made at the first request is made now
 	}
@@ -54,23 +54,30 @@ func compare(b *testing.B, first, second contender) {
 		{"-p50-µs", func(s sample) float64 { return s.p50 }},
 		{"-cpu-µs", func(s sample) float64 { return s.cpu }},
 	} {
-		var ratios []float64
 		values := make([][]float64, len(all))
-		for r := range seen[0] {
-			for i := range all {
-				values[i] = append(values[i], m.get(seen[i][r]))
-			}
-			if values[1][r] > 0 {
-				ratios = append(ratios, values[0][r]/values[1][r])
-			}
-		}
-		if len(ratios) == 0 || median(values[0]) == 0 {
-			continue // not measured by these contenders
-		}
 		for i, c := range all {
-			b.ReportMetric(median(values[i]), c.name+m.name)
+			for _, round := range seen[i] {
+				values[i] = append(values[i], m.get(round))
+			}
+			if median(values[i]) > 0 { // else it was not measured by this contender
+				b.ReportMetric(median(values[i]), c.name+m.name)
+			}
 		}
-		b.ReportMetric(median(ratios), "ratio"+m.name)
+		for i, c := range others {
+			var ratios []float64
+			for r, v := range values[0] {
+				if other := values[i+1][r]; v > 0 && other > 0 {
+					ratios = append(ratios, v/other)
+				}
+			}
+			name := "ratio"
+			if len(others) > 1 {
+				name += "-to-" + c.name
+			}
+			if len(ratios) > 0 {
+				b.ReportMetric(median(ratios), name+m.name)
+			}
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func BenchmarkWorkflow(b *testing.B) {
 				}
 				b.Cleanup(func() { db.Close() })
 				seen := &counting{Store: db}
-				run := workflows(b, seen, c.states, workers)
+				run := workflows(b, seen, c.states, event, workers)
 				run(b)
 				keys, bytes := seen.perExecution()
 				compare(b, contender{"workflows", run}, contender{"commits", commits(db, c.commits, keys, bytes, workers)})
@@ -49,7 +49,7 @@ func BenchmarkWorkflow(b *testing.B) {
 }
 
 // workflows gives a contender whose workers run one execution after the other.
-func workflows(b *testing.B, db *counting, body string, workers int) func(*testing.B) sample {
+func workflows(b *testing.B, db *counting, body, input string, workers int) func(*testing.B) sample {
 	ended := make(meter, workers)
 	s, err := states.New(states.Config{Store: db, Invoker: answering{}, Meter: ended})
 	if err != nil {
@@ -66,7 +66,7 @@ func workflows(b *testing.B, db *counting, body string, workers int) func(*testi
 	return func(b *testing.B) sample {
 		return load(b, workers, func() func() error {
 			return func() error {
-				_, err := s.StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: m.StateMachineArn, Input: aws.String(event)})
+				_, err := s.StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: m.StateMachineArn, Input: &input})
 				if err == nil {
 					<-ended // one of them has ended: as many are under way as there are workers
 					db.executions.Add(1)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tealdeploy/teal/internal/front"
 	"github.com/tealdeploy/teal/internal/platform"
 )
 
@@ -88,7 +89,7 @@ func (a *app) logger(verbose bool) *slog.Logger {
 // server is a platform behind a listener.
 type server struct {
 	platform *platform.Platform
-	http     *http.Server
+	front    *front.Server
 	listener net.Listener
 	failed   chan error // the listener's end, unless Close ended it
 }
@@ -129,12 +130,9 @@ func startServer(cfg serverConfig) (*server, error) {
 		l.Close()
 		return nil, err
 	}
-	s := &server{platform: p, listener: l, failed: make(chan error, 1), http: &http.Server{
-		Handler: p, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelDebug),
-	}}
+	s := &server{platform: p, listener: l, failed: make(chan error, 1), front: &front.Server{Handler: p, Hot: p.Hot, Logger: cfg.log}}
 	go func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.front.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("the listener ended: %w", err)
 		}
 	}()
@@ -148,9 +146,9 @@ func (s *server) URL() string { return "http://" + s.listener.Addr().String() }
 func (s *server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err := s.http.Shutdown(ctx)
+	err := s.front.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.http.Close()
+		err = s.front.Close()
 	}
 	return errors.Join(err, s.platform.Close())
 }

@@ -25,7 +25,7 @@ var ranks = map[string]int{
 
 	"internal/release": 1, "internal/rollout": 1, "internal/asl": 1, "internal/jsonpath": 1, "internal/jsonata": 1,
 
-	"internal/awsproto": 2, "internal/runtimeapi": 2, "internal/pool": 2, "internal/proc": 2, "internal/store": 2,
+	"internal/awsproto": 2, "internal/front": 2, "internal/runtimeapi": 2, "internal/pool": 2, "internal/proc": 2, "internal/store": 2,
 	"internal/clock": 2,
 
 	"internal/target": 3, "internal/health": 3, "internal/ledger": 3,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
@@ -142,6 +143,14 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.api.ServeHTTP(w, r)
 	}
+}
+
+// Hot reports whether r is one of the requests that are many and answered at once, which a [front.Server] reads itself: an
+// invocation, or a call of an API.
+func (p *Platform) Hot(r *http.Request) bool {
+	path := r.URL.Path
+	return r.Method == http.MethodPost && strings.HasPrefix(path, "/2015-03-31/functions/") && strings.HasSuffix(path, "/invocations") ||
+		p.gateway.Match(r)
 }
 
 // Close ends the services in the reverse order of their start: work under way is left to the next start, no process

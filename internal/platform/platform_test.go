@@ -109,7 +109,7 @@ func TestClientsEndToEnd(t *testing.T) {
 	must(t, err)
 	_, err = r.gateway.CreateStage(ctx, &apigatewayv2.CreateStageInput{ApiId: api.ApiId, StageName: aws.String("$default"), AutoDeploy: aws.Bool(true)})
 	must(t, err)
-	url := r.server.URL + "/_aws/execute-api/" + aws.ToString(api.ApiId) + "/greet"
+	url := r.url + "/_aws/execute-api/" + aws.ToString(api.ApiId) + "/greet"
 	status, header, body := r.get(url)
 	if status != 200 || body != strings.Trim(answers[header.Get("X-Teal-Executed-Version")], `"`) {
 		t.Errorf("GET %s = %d %s by version %q", url, status, body, header.Get("X-Teal-Executed-Version"))
@@ -203,7 +203,7 @@ func TestUnknownOperations(t *testing.T) {
 			t.Errorf("%s: %v; want a refusal that names it", name, err)
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, "POST", r.server.URL+"/", strings.NewReader("{}"))
+	req, err := http.NewRequestWithContext(ctx, "POST", r.url+"/", strings.NewReader("{}"))
 	must(t, err)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	req.Header.Set("X-Amz-Target", "DynamoDB_20120810.ListTables")

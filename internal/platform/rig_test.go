@@ -12,7 +12,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/tealdeploy/teal/internal/front"
 	"github.com/tealdeploy/teal/internal/release"
 )
 
@@ -41,7 +41,8 @@ type rig struct {
 	t        *testing.T
 	config   Config
 	platform *Platform
-	server   *httptest.Server
+	url      string
+	server   *front.Server // nil once it has been stopped
 	aws      aws.Config
 
 	lambda     *lambda.Client
@@ -75,12 +76,9 @@ func start(t *testing.T, cfg Config) *rig {
 	if r.platform, err = New(cfg); err != nil {
 		t.Fatal(errors.Join(err, l.Close()))
 	}
-	r.server = httptest.NewUnstartedServer(r.platform)
-	if err := r.server.Listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r.server.Listener = l
-	r.server.Start()
+	r.url = "http://" + cfg.Address
+	r.server = &front.Server{Handler: r.platform, Hot: r.platform.Hot}
+	go r.server.Serve(l) //nolint:errcheck // it ends with stop
 	t.Cleanup(r.stop)
 	key := Credentials{"any", "any"}
 	if cfg.Credentials != nil {
@@ -93,7 +91,7 @@ func start(t *testing.T, cfg Config) *rig {
 // connect makes the clients sign with key.
 func (r *rig) connect(key Credentials) {
 	r.aws = aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(r.server.URL), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String(r.url), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, ""),
 	}
 	r.lambda, r.states, r.gateway = lambda.NewFromConfig(r.aws), sfn.NewFromConfig(r.aws), apigatewayv2.NewFromConfig(r.aws)
@@ -104,9 +102,9 @@ func (r *rig) stop() {
 	if r.server == nil {
 		return
 	}
-	r.server.Close()
+	err := errors.Join(r.server.Close(), r.platform.Close())
 	r.server = nil
-	if err := r.platform.Close(); err != nil {
+	if err != nil {
 		r.t.Errorf("close: %v", err)
 	}
 }

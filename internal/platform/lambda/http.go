@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdktypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -62,11 +63,8 @@ func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (o outcome,
 	}
 	function := r.PathValue("FunctionName")
 	var qualifier *string
-	if r.URL.RawQuery != "" {
-		if q := r.URL.Query(); q.Has("Qualifier") {
-			v := q.Get("Qualifier")
-			qualifier = &v
-		}
+	if v, ok := queryValue(r.URL.RawQuery, "Qualifier"); ok {
+		qualifier = &v
 	}
 	if inv.ref, err = s.parse(longName, &function, qualifier, constrainInvoke(string(inv.kind), logs)); err != nil {
 		return o, false, err
@@ -81,8 +79,24 @@ func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (o outcome,
 		return o, false, err
 	}
 	// As on AWS, a function runs to its end though the caller has gone.
-	o, err = s.invoke(context.WithoutCancel(r.Context()), &inv)
+	ctx := r.Context()
+	if ctx.Done() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	o, err = s.invoke(ctx, &inv)
 	return o, inv.tail, err
+}
+
+// queryValue is the first value of a parameter. The usual query, that parameter alone with nothing encoded, is not parsed.
+func queryValue(query, name string) (string, bool) {
+	if query == "" {
+		return "", false
+	}
+	if v, ok := strings.CutPrefix(query, name); ok && strings.HasPrefix(v, "=") && !strings.ContainsAny(v, "&%+;") {
+		return v[1:], true
+	}
+	q, _ := url.ParseQuery(query) // what could be read of it counts, as with URL.Query
+	return q.Get(name), q.Has(name)
 }
 
 // readPayload reads no more of the body than tells that it is too large.

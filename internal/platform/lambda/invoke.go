@@ -233,9 +233,21 @@ func newRequestID() string {
 // newTraceID makes an X-Ray trace header. Sampled tells whether the function has active tracing.
 // https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 func newTraceID(sampled bool, unix int64) string {
-	flag := 0
+	b := make([]byte, 0, len("Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0"))
+	b = append(appendHex(append(b, "Root=1-"...), uint64(unix), 8), '-')
+	b = appendHex(appendHex(b, rand.Uint64(), 8), rand.Uint64(), 16)
+	b = appendHex(append(b, ";Parent="...), rand.Uint64(), 16)
+	b = append(b, ";Sampled=0"...)
 	if sampled {
-		flag = 1
+		b[len(b)-1] = '1'
 	}
-	return fmt.Sprintf("Root=1-%08x-%08x%016x;Parent=%016x;Sampled=%d", uint32(unix), rand.Uint32(), rand.Uint64(), rand.Uint64(), flag)
+	return string(b)
+}
+
+// appendHex appends the last digits of v.
+func appendHex(b []byte, v uint64, digits int) []byte {
+	for i := digits - 1; i >= 0; i-- {
+		b = append(b, "0123456789abcdef"[v>>(4*i)&0xf])
+	}
+	return b
 }
