@@ -363,9 +363,11 @@ rollout:
 	want := Rollout{
 		Preference: "LINEAR", Percentage: 20, StepWait: 5 * time.Minute, Bake: 10 * time.Minute, CheckBake: true, RefuseDrift: true,
 		Hooks: Hooks{BeforeAllowTraffic: []rollout.Hook{
-			{Function: "a"}, {Workflow: "w", Input: `{"n":1}`, Timeout: time.Minute, Retries: 2},
+			{Function: "a"},
+			{Workflow: "w", Input: `{"n":1}`, Timeout: time.Minute, Retries: 2},
 			{Name: "up", HTTP: &rollout.Request{URL: "http://localhost:1/x", Status: []int{200, 204}, Headers: map[string]string{"A": "b"}, Expect: "ok"}},
-			{Command: "make smoke"}, {Approval: true, Timeout: 24 * time.Hour},
+			{Command: "make smoke"},
+			{Approval: true, Timeout: 24 * time.Hour},
 		}},
 		Check: Check{
 			OnInconclusive: rollout.GoBack,
