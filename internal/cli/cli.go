@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/controller"
 )
 
@@ -68,8 +69,9 @@ type app struct {
 	endpoint     string
 	region       string
 	ledger       string
-	ignoreAlarms bool     // of deploy
-	env          []string // KEY=value, added to the environment of builds and of the manifest
+	clock        clock.Clock // of the endpoint that is spoken to; nil before one is
+	ignoreAlarms bool        // of deploy
+	env          []string    // KEY=value, added to the environment of builds and of the manifest
 }
 
 // Run executes the command line args (without the program's name) and returns the exit code. It ends when ctx does.
@@ -133,7 +135,7 @@ Exit status: 0 done, 1 failed or refused, 2 usage, 3 rolled back, 4 paused or in
 	f.StringVar(&a.region, "region", "", "AWS region (default: the manifest's, then AWS's usual settings, then us-east-1)")
 	f.StringVar(&a.ledger, "ledger", "", "folder of the release ledger (default: .teal beside the manifest)")
 	root.AddCommand(a.serveCommand(), a.initCommand(), a.planCommand(), a.deployCommand(), a.statusCommand(),
-		a.rollbackCommand(), a.invokeCommand(), a.executeCommand(), a.demoCommand())
+		a.rollbackCommand(), a.invokeCommand(), a.executeCommand(), a.logsCommand(), a.demoCommand())
 	root.AddCommand(a.wishCommands()...)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/controller"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/manifest"
@@ -73,6 +74,7 @@ type session struct {
 	cfg      aws.Config
 	target   *target.Target
 	ledger   ledger.Ledger
+	clock    clock.Clock // the endpoint's
 }
 
 // open reads the manifest and reaches the endpoint and the ledger.
@@ -89,7 +91,8 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{manifest: m, cfg: cfg, target: target.New(cfg, target.Options{}), ledger: books}, nil
+	a.clock = a.clockOf(ctx, cfg)
+	return &session{manifest: m, cfg: cfg, target: target.New(cfg, target.Options{}), ledger: books, clock: a.clock}, nil
 }
 
 // deploy brings the manifest's application in, showing the rollout on standard error.
@@ -148,6 +151,7 @@ func (a *app) controller(s *session, w watcher) (*controller.Controller, error) 
 		Health:  source,
 		Hooks:   a.hooks(s),
 		Ledger:  s.ledger,
+		Clock:   s.clock,
 		Owner:   ledger.Owner{By: who()},
 		Observe: w.Observe,
 	})

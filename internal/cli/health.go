@@ -15,13 +15,13 @@ import (
 // alarms and probes.
 func healthOf(s *session) (health.Source, error) {
 	client := cloudwatch.NewFromConfig(s.cfg)
-	metrics, err := health.NewCloudWatch(health.CloudWatchConfig{Client: client, Period: metricPeriod(s.cfg)})
+	metrics, err := health.NewCloudWatch(health.CloudWatchConfig{Client: client, Period: metricPeriod(s.cfg), Now: s.clock.Now})
 	if err != nil {
 		return nil, err
 	}
 	return health.All(
-		metrics, health.NewExecutions(sfn.NewFromConfig(s.cfg), nil), health.NewAlarms(client, nil),
-		health.NewProbes(health.NewHTTPClient(), nil), health.NewSynthetic(port{s.target}, nil),
+		metrics, health.NewExecutions(sfn.NewFromConfig(s.cfg), s.clock.Now), health.NewAlarms(client, s.clock.Now),
+		health.NewProbes(health.NewHTTPClient(), s.clock.Now), health.NewSynthetic(port{s.target}, s.clock.Now),
 	), nil
 }
 

@@ -22,6 +22,7 @@ func (a *app) hooks(s *session) controller.Hooks {
 		Workflows: workflows{s.target},
 		HTTP:      health.NewHTTPClient(),
 		Command:   a.hookCommand(s.manifest.Dir),
+		Clock:     s.clock,
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/front"
 	"github.com/tealdeploy/teal/internal/platform"
 )
@@ -24,31 +25,33 @@ const defaultListen = "127.0.0.1:4566"
 func (a *app) serveCommand() *cobra.Command {
 	var listen, data, account string
 	var check, verbose bool
+	var rate float64
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the embedded AWS-compatible platform",
 		Long: `Run the embedded AWS-compatible platform: Lambda with real processes, Step Functions, HTTP APIs, S3,
-CloudWatch metrics, STS.
+CloudWatch metrics and alarms, STS.
 
 It answers as soon as it has printed that it is ready, and stops cleanly on SIGTERM or Ctrl-C. Everything that it has
 acknowledged is in the data folder and survives kill -9; what was running goes on at the next start.
 
 On loopback it takes any credentials. With --check-credentials it takes only those in its own environment,
-AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; off loopback this is required.`,
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; off loopback this is required.
+
+With --clock-rate 60 whatever the platform waits for (workflows, alarms, retries) comes sixty times as soon: a rehearsal of
+half an hour takes half a minute. Functions keep the machine's time. Every answer says so, in X-Teal-Clock-Rate, and teal
+deploy goes by the platform's time.`,
 		Example: `  teal serve
   teal serve --listen 127.0.0.1:0 --data /tmp/teal
+  teal serve --clock-rate 60
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws lambda list-functions`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := startServer(serverConfig{listen: listen, data: data, account: account, region: a.region, check: check, log: a.logger(verbose)})
+			s, err := startServer(serverConfig{listen: listen, data: data, account: account, region: a.region, check: check, rate: rate, log: a.logger(verbose)})
 			if err != nil {
 				return err
 			}
-			if a.json() {
-				if err := a.printJSON(map[string]any{"status": "ready", "endpoint": s.URL(), "data": data}); err != nil {
-					return errors.Join(err, s.Close())
-				}
-			} else {
-				fmt.Fprintf(a.Out, "teal is ready at %s (data in %s)\n", s.URL(), data)
+			if err := a.ready(s, data); err != nil {
+				return errors.Join(err, s.Close())
 			}
 			select {
 			case <-c.Context().Done():
@@ -63,8 +66,26 @@ AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; off loopback this is required.`,
 	c.Flags().StringVar(&data, "data", defaultData(), "folder in which everything is kept")
 	c.Flags().StringVar(&account, "account", "000000000000", "the AWS account that the platform plays, twelve digits")
 	c.Flags().BoolVar(&check, "check-credentials", false, "accept only the credentials in this command's own environment")
+	c.Flags().Float64Var(&rate, "clock-rate", 1, "how many times as fast as the machine's the platform's time runs")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every service's doings to standard error")
 	return c
+}
+
+// ready says that the platform answers, and what time it goes by when that is not the machine's.
+func (a *app) ready(s *server, data string) error {
+	now, rate, machines := s.platform.Time()
+	if a.json() {
+		line := map[string]any{"status": "ready", "endpoint": s.URL(), "data": data}
+		if !machines {
+			line["clockRate"], line["clock"] = rate, now.UTC().Format(time.RFC3339)
+		}
+		return a.printJSON(line)
+	}
+	fmt.Fprintf(a.Out, "teal is ready at %s (data in %s)\n", s.URL(), data)
+	if !machines {
+		fmt.Fprintf(a.Out, "%s\n", rehearsal(rate, now))
+	}
+	return nil
 }
 
 // defaultData is where a person's platform keeps its data: $XDG_DATA_HOME/teal or ~/.local/share/teal.
@@ -97,6 +118,7 @@ type server struct {
 type serverConfig struct {
 	listen, data, account, region string
 	check                         bool
+	rate                          float64 // of platform time; 0 means 1
 	log                           *slog.Logger
 }
 
@@ -108,6 +130,12 @@ func startServer(cfg serverConfig) (*server, error) {
 	}
 	if len(cfg.account) != 12 || !digits(cfg.account) {
 		return nil, usage("--account %q is no AWS account; it has twelve digits", cfg.account)
+	}
+	if cfg.rate != 0 && (cfg.rate < clock.MinRate || cfg.rate > clock.MaxRate) {
+		return nil, usage("--clock-rate %g is out of bounds; it is between %g and %g", cfg.rate, clock.MinRate, float64(clock.MaxRate))
+	}
+	if cfg.rate != 0 && cfg.rate != 1 {
+		cfg.log = cfg.log.With("clockRate", cfg.rate)
 	}
 	var credentials *platform.Credentials
 	if cfg.check {
@@ -125,7 +153,7 @@ func startServer(cfg serverConfig) (*server, error) {
 		}
 		return nil, fmt.Errorf("listen on %s: %w", cfg.listen, err)
 	}
-	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials})
+	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials, ClockRate: cfg.rate})
 	if err != nil {
 		l.Close()
 		return nil, err

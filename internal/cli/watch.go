@@ -10,6 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/rollout"
 )
 
@@ -22,7 +23,11 @@ type watcher interface {
 // watch shows a rollout on standard error: as a live view on a terminal, as plain lines elsewhere.
 func (a *app) watch() watcher {
 	if terminal(a.Err) {
-		return newLiveView(a.Err)
+		c := a.clock
+		if c == nil {
+			c = clock.System
+		}
+		return newLiveView(a.Err, c)
 	}
 	return &plainLines{w: a.Err}
 }
@@ -86,9 +91,9 @@ type liveView struct {
 	done    chan struct{}
 }
 
-func newLiveView(w io.Writer) *liveView {
+func newLiveView(w io.Writer, c clock.Clock) *liveView {
 	v := &liveView{done: make(chan struct{})}
-	v.program = tea.NewProgram(liveModel{paint: painter{colour: os.Getenv("NO_COLOR") == ""}},
+	v.program = tea.NewProgram(liveModel{clock: c, paint: painter{colour: os.Getenv("NO_COLOR") == ""}},
 		tea.WithOutput(w), tea.WithInput(nil), tea.WithoutSignalHandler())
 	go func() {
 		defer close(v.done)
@@ -108,16 +113,17 @@ func (v *liveView) Close() {
 
 // liveModel is bubbletea's model: the latest state and the time.
 type liveModel struct {
+	clock clock.Clock // by which the rollout waits
 	state rollout.State
 	seen  bool
 	now   time.Time
 	paint painter
 }
 
-type tick time.Time
+type tick struct{}
 
 func nextTick() tea.Cmd {
-	return tea.Tick(500*time.Millisecond, func(t time.Time) tea.Msg { return tick(t) })
+	return tea.Tick(500*time.Millisecond, func(time.Time) tea.Msg { return tick{} })
 }
 
 func (m liveModel) Init() tea.Cmd { return nextTick() }
@@ -125,9 +131,9 @@ func (m liveModel) Init() tea.Cmd { return nextTick() }
 func (m liveModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case rollout.State:
-		m.state, m.seen, m.now = msg, true, time.Now()
+		m.state, m.seen, m.now = msg, true, m.clock.Now()
 	case tick:
-		m.now = time.Time(msg)
+		m.now = m.clock.Now()
 		return m, nextTick()
 	}
 	return m, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -38,6 +39,7 @@ func services() []struct {
 		{"API Gateway (HTTP APIs)", new(apigateway.Service).API()},
 		{"S3", new(s3.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
+		{"CloudWatch Logs", new(logs.Service).API()},
 		{"STS", new(sts.Service).API()},
 	}
 }

@@ -25,11 +25,13 @@ var ranks = map[string]int{
 
 	"internal/release": 1, "internal/rollout": 1, "internal/asl": 1, "internal/jsonpath": 1, "internal/jsonata": 1,
 
+	"internal/platform/cloudwatch/alarm": 1, "internal/platform/cloudwatch/metricmath": 1,
+
 	"internal/awsproto": 2, "internal/front": 2, "internal/runtimeapi": 2, "internal/pool": 2, "internal/proc": 2, "internal/store": 2,
 	"internal/clock": 2,
 
 	"internal/target": 3, "internal/health": 3, "internal/ledger": 3,
-	"internal/platform/apigateway": 3, "internal/platform/cloudwatch": 3, "internal/platform/lambda": 3,
+	"internal/platform/apigateway": 3, "internal/platform/cloudwatch": 3, "internal/platform/lambda": 3, "internal/platform/logs": 3,
 	"internal/platform/s3": 3, "internal/platform/states": 3, "internal/platform/sts": 3,
 
 	"internal/controller": 4, "internal/platform": 4, "internal/manifest": 4,
@@ -178,6 +180,46 @@ func TestPureRanksDoNotAskForTheTime(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// Why: what waits on the platform goes by one clock, which a rehearsal lets run faster. What is listed is of the machine's time.
+func TestPlatformWaitsByItsClock(t *testing.T) {
+	machines := map[string]string{
+		"internal/platform/platform.go":                "the machine's time, when platform time is no other",
+		"internal/platform/lambda/settle.go":           "how long a request waits for code that is being unpacked",
+		"internal/platform/logs/write.go":              "how long lines wait to be written together",
+		"internal/platform/apigateway/invoke.go":       "how long a function really took",
+		"internal/platform/apigateway/execution.go":    "how long an execution's start really took",
+		"internal/platform/apigateway/serve.go":        "how long an answer really took; the timeout of a function",
+		"internal/platform/states/integration_http.go": "the timeout of a request to another program",
+		"internal/platform/states/teststate.go":        "the timeout of a caller that is waiting",
+	}
+	ofTime := map[string]bool{
+		"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true, "Tick": true, "NewTimer": true, "NewTicker": true,
+	}
+	for _, f := range sources(t) {
+		if !under(f.pkg, "internal/platform") {
+			continue
+		}
+		uses := false
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			x, ok := s.X.(*ast.Ident)
+			if !ok || !(x.Name == "time" && ofTime[s.Sel.Name] || x.Name == "context" && (s.Sel.Name == "WithTimeout" || s.Sel.Name == "WithDeadline")) {
+				return true
+			}
+			if uses = true; machines[f.name] == "" {
+				t.Errorf("%s: %s.%s: the platform waits and tells the time by its clock.Clock; what is of the machine's time is listed in this test", f.fset.Position(n.Pos()), x.Name, s.Sel.Name)
+			}
+			return true
+		})
+		if machines[f.name] != "" && !uses {
+			t.Errorf("%s no longer uses the machine's time: take it off the list", f.name)
+		}
 	}
 }
 

@@ -3,18 +3,22 @@
 package platform
 
 import (
+	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
+	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/s3"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
@@ -25,12 +29,15 @@ import (
 
 // Config says where a platform lives and who it is.
 type Config struct {
-	DataDir string       // everything that is kept; made with mode 0700 when missing
-	Address string       // host:port under which clients and functions reach it
-	Account string       // twelve digits; 000000000000 when empty
-	Region  string       // us-east-1 when empty
-	Clock   clock.Clock  // clock.System when nil
-	Logger  *slog.Logger // discards when nil
+	DataDir string      // everything that is kept; made with mode 0700 when missing
+	Address string      // host:port under which clients and functions reach it
+	Account string      // twelve digits; 000000000000 when empty
+	Region  string      // us-east-1 when empty
+	Clock   clock.Clock // clock.System when nil; the machine's time
+	// ClockRate is how many times as fast as Clock platform time runs, for whatever the platform waits for; 0 means 1. Timeouts
+	// of functions and connections, and the times of signatures, are the machine's.
+	ClockRate float64
+	Logger    *slog.Logger // discards when nil
 	// Credentials, when set, are the only ones that the endpoint accepts; nil accepts any.
 	Credentials *Credentials
 }
@@ -45,8 +52,12 @@ type Platform struct {
 	lambda  *lambda.Service
 	states  *states.Service
 	gateway *apigateway.Service
-	api     http.Handler
-	closers []func() error // in the order in which they were opened
+	metrics *cloudwatch.Service
+	time    *timekeeper // nil while platform time is the machine's
+
+	credentials *Credentials // nil takes any
+	api         http.Handler
+	closers     []func() error // in the order in which they were opened
 }
 
 // New opens the data folder and starts every service; what was under way when the platform last ended goes on. On an error
@@ -69,7 +80,7 @@ func New(cfg Config) (p *Platform, err error) {
 		return nil, err
 	}
 
-	p = &Platform{}
+	p = &Platform{credentials: cfg.Credentials}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -84,10 +95,20 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, fmt.Errorf("leftovers of functions: %w", err)
 	}
 
-	metrics, err := cloudwatch.New(cloudwatch.Config{Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if cfg.Clock, p.time, err = openClock(context.Background(), cfg.Clock, cfg.ClockRate, p.store, cfg.Logger); err != nil {
+		return p, err
+	}
+	if p.time != nil {
+		p.closers = append(p.closers, p.time.close)
+	}
+	metrics, err := cloudwatch.New(cloudwatch.Config{
+		Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+	})
 	if err != nil {
 		return p, err
 	}
+	p.metrics = metrics
+	p.closers = append(p.closers, metrics.Close)
 	objects, err := s3.New(s3.Config{
 		Store: p.store, Dir: folders.objects, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
@@ -95,8 +116,13 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, objects.Close)
+	written, err := logs.New(logs.Config{Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, written.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Log: cfg.Logger, Logs: functionLogs(written), Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
@@ -115,7 +141,7 @@ func New(cfg Config) (p *Platform, err error) {
 	if p.states, err = states.New(states.Config{
 		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
 		Objects: objects,
-		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API()}),
+		SDK:     awsproto.NewDirect(map[string]*awsproto.Service{"lambda": p.lambda.API(), "cloudwatch": metrics.API(), "s3": objects.API(), "cloudwatchlogs": written.API()}),
 		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -129,20 +155,51 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger},
 		sts.New(sts.Config{Account: cfg.Account}).API(),
-		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API())
+		p.lambda.API(), p.states.API(), p.gateway.API(), metrics.API(), objects.API(), written.API())
+	metrics.Watch(p.lambda)
 	return p, err
+}
+
+// functionLogs writes what functions log to their groups.
+func functionLogs(to *logs.Service) func(f *pool.Function, stream string, at time.Time, line []byte) {
+	return func(f *pool.Function, stream string, at time.Time, line []byte) {
+		to.Append(f.LogGroup, stream, at, line)
+	}
 }
 
 // ServeHTTP answers a request of any service, or of an API's caller.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.time != nil {
+		p.time.tell(w.Header())
+	}
 	switch {
 	case p.gateway.Match(r):
 		p.gateway.ServeHTTP(w, r)
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
+	case scrape(r):
+		p.serveMetrics(w, r)
 	default:
 		p.api.ServeHTTP(w, r)
 	}
+}
+
+// scrape tells Prometheus from a client of AWS that lists a bucket named metrics.
+func scrape(r *http.Request) bool {
+	return r.URL.Path == "/metrics" && r.Method == http.MethodGet && r.URL.RawQuery == "" && !strings.HasPrefix(r.Header.Get("Authorization"), "AWS")
+}
+
+// serveMetrics answers a scrape. Where credentials are checked it wants them as a user and a password.
+func (p *Platform) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if c := p.credentials; c != nil {
+		user, password, _ := r.BasicAuth()
+		if subtle.ConstantTimeCompare([]byte(user+"\x00"+password), []byte(c.AccessKeyID+"\x00"+c.SecretAccessKey)) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="teal"`)
+			http.Error(w, "give the platform's access key and its secret as user and password", http.StatusUnauthorized)
+			return
+		}
+	}
+	p.metrics.ServePrometheus(w, r)
 }
 
 // Hot reports whether r is one of the requests that are many and answered at once, which a [front.Server] reads itself: an
@@ -151,6 +208,14 @@ func (p *Platform) Hot(r *http.Request) bool {
 	path := r.URL.Path
 	return r.Method == http.MethodPost && strings.HasPrefix(path, "/2015-03-31/functions/") && strings.HasSuffix(path, "/invocations") ||
 		p.gateway.Match(r)
+}
+
+// Time tells the platform's time, how many times as fast as the machine's it runs, and whether it is the machine's.
+func (p *Platform) Time() (now time.Time, rate float64, machines bool) {
+	if p.time == nil {
+		return time.Now(), 1, true
+	}
+	return p.time.Now(), p.time.rate, false
 }
 
 // Close ends the services in the reverse order of their start: work under way is left to the next start, no process

@@ -137,6 +137,57 @@ func TestGetMetricDataWindow(t *testing.T) {
 	}
 }
 
+// Expressions read metrics and one another; an array gives a result for each of its series; labels name them.
+func TestExpressions(t *testing.T) {
+	clk := newHandClock()
+	s := newService(t, Config{Clock: clk})
+	c := client(t, s)
+	start := clk.Now()
+	errs, all := s.Series("AWS/Lambda", "Errors", "Count"), s.Series("AWS/Lambda", "Invocations", "Count")
+	for i := range 4 {
+		for range 10 {
+			all(1)
+		}
+		if i != 2 {
+			errs(float64(i))
+		}
+		clk.advance(time.Minute)
+	}
+	hide := func(q types.MetricDataQuery) types.MetricDataQuery { q.ReturnData = aws.Bool(false); return q }
+	expression := func(id, e, label string) types.MetricDataQuery {
+		q := types.MetricDataQuery{Id: &id, Expression: &e}
+		if label != "" {
+			q.Label = &label
+		}
+		return q
+	}
+	out, err := c.GetMetricData(t.Context(), &awscw.GetMetricDataInput{
+		StartTime: &start, EndTime: aws.Time(clk.Now()), ScanBy: types.ScanByTimestampAscending,
+		MetricDataQueries: []types.MetricDataQuery{
+			expression("rate", "share*100", "error rate, at most ${MAX} %"), // what it reads comes later
+			expression("share", "m1/m2", ""),
+			expression("both", "FILL(METRICS(), 0)", "filled"),
+			hide(statQuery("m1", "Errors", "Sum", 60)), hide(statQuery("m2", "Invocations", "Sum", 60)),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range out.MetricDataResults {
+		got = append(got, *r.Id+" ("+*r.Label+"): "+show(start, r))
+	}
+	want := []string{
+		"rate (error rate, at most 30 %): +0s=0 +1m0s=10 +2m0s=0 +3m0s=30",
+		"share (share): +0s=0 +1m0s=0.1 +2m0s=0 +3m0s=0.3",
+		"both (filled Errors): +0s=0 +1m0s=1 +2m0s=0 +3m0s=3",
+		"both (filled Invocations): +0s=10 +1m0s=10 +2m0s=10 +3m0s=10",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // Pages put together are the whole, in both directions, whatever their size.
 func TestGetMetricDataPages(t *testing.T) {
 	clk := newHandClock()
@@ -364,13 +415,22 @@ func TestRefusals(t *testing.T) {
 		}), "ValidationError", "not unique"},
 		{data(func(in *awscw.GetMetricDataInput) {
 			in.MetricDataQueries[0] = types.MetricDataQuery{Id: aws.String("e"), Expression: aws.String("m1/m2*100")}
-		}), "ValidationError", "m1/m2*100"},
+		}), "ValidationError", "id m1"},
+		{data(func(in *awscw.GetMetricDataInput) {
+			in.MetricDataQueries[0] = types.MetricDataQuery{Id: aws.String("e"), Expression: aws.String("SELECT AVG(Errors) FROM SCHEMA(\"AWS/Lambda\")")}
+		}), "ValidationError", "Metrics Insights"},
+		{data(func(in *awscw.GetMetricDataInput) {
+			in.MetricDataQueries[0] = types.MetricDataQuery{Id: aws.String("e"), Expression: aws.String("e+1")}
+		}), "ValidationError", "itself"},
+		{data(func(in *awscw.GetMetricDataInput) {
+			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String("e"), Expression: aws.String("SUM(a)")})
+		}), "ValidationError", "yields a number"},
 		{data(func(in *awscw.GetMetricDataInput) {
 			in.MetricDataQueries[0].MetricStat.Stat = aws.String("TM(10%:90%)")
 		}), "ValidationError", "TM(10%:90%)"},
 		{data(func(in *awscw.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Stat = aws.String("p101") }), "ValidationError", "p101"},
 		{data(func(in *awscw.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Period = aws.Int32(45) }), "ValidationError", "45"},
-		{data(func(in *awscw.GetMetricDataInput) { in.MetricDataQueries[0].Label = aws.String("${MAX}") }), "ValidationError", "${MAX}"},
+		{data(func(in *awscw.GetMetricDataInput) { in.MetricDataQueries[0].Label = aws.String("${NOPE}") }), "ValidationError", "${NOPE}"},
 		{data(func(in *awscw.GetMetricDataInput) { in.MaxDatapoints = aws.Int32(100_801) }), "ValidationError", "100800"},
 		{stats(func(in *awscw.GetMetricStatisticsInput) { in.Statistics = nil }), "InvalidParameterCombination", "ExtendedStatistics"},
 		{stats(func(in *awscw.GetMetricStatisticsInput) { in.Statistics[0] = "Median" }), "InvalidParameterValue", "Median"},

@@ -69,6 +69,7 @@ func (s *Service) ListMetrics(_ context.Context, in *cloudwatch.ListMetricsInput
 
 // matching returns the series that a request asks for, after the given metric, in order.
 func (s *Service) matching(in *cloudwatch.ListMetricsInput, after metricKey) []*series {
+	<-s.keep.loaded
 	s.mu.RLock()
 	var found []*series
 	for k, sr := range s.series {

@@ -20,11 +20,11 @@ const (
 	maxFuture    = 2 * time.Hour
 )
 
-// PutMetricData stores data points; all of them, or none when one is refused. Entities are not kept: their metrics are
+// PutMetricData stores data points, durably; all of them, or none when one is refused. Entities are not kept: their metrics are
 // stored as any others.
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
-func (s *Service) PutMetricData(_ context.Context, in *cloudwatch.PutMetricDataInput) (*cloudwatch.PutMetricDataOutput, error) {
+func (s *Service) PutMetricData(ctx context.Context, in *cloudwatch.PutMetricDataInput) (*cloudwatch.PutMetricDataOutput, error) {
 	if err := checkNamespace(in.Namespace, "Namespace"); err != nil {
 		return nil, err
 	}
@@ -64,6 +64,11 @@ func (s *Service) PutMetricData(_ context.Context, in *cloudwatch.PutMetricDataI
 			return nil, &types.LimitExceededFault{Message: aws.String(fmt.Sprintf(
 				"This endpoint holds %d metrics, which is its limit.", s.cfg.MaxMetrics))}
 		}
+	}
+	s.putting.RLock()
+	defer s.putting.RUnlock()
+	if err := s.keepPut(ctx, *in.Namespace, points); err != nil {
+		return nil, err
 	}
 	for i := range points {
 		p := &points[i]

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// total aggregates a whole day of a metric.
-func total(s *Service, namespace, metric string) summary {
+// whole aggregates a whole day of a metric.
+func whole(s *Service, namespace, metric string) summary {
 	var all summary
 	m := &types.Metric{Namespace: &namespace, MetricName: &metric}
 	now := s.cfg.Clock.Now()
@@ -37,7 +37,7 @@ func TestRecordConcurrently(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				total(s, "N", "M")
+				whole(s, "N", "M")
 			}
 		}
 	})
@@ -55,7 +55,7 @@ func TestRecordConcurrently(t *testing.T) {
 	recorders.Wait()
 	close(stop)
 	readers.Wait()
-	got := total(s, "N", "M")
+	got := whole(s, "N", "M")
 	wantSum := float64(each * goroutines * (goroutines + 1) / 2)
 	if got.n != goroutines*each || got.sum != wantSum || got.min != 1 || got.max != goroutines {
 		t.Errorf("got n %v, sum %v, min %v, max %v; want %d, %v, 1, %d", got.n, got.sum, got.min, got.max, goroutines*each, wantSum, goroutines)

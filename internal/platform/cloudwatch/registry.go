@@ -101,8 +101,9 @@ func (s *Service) forgetDead() {
 	}
 }
 
-// find returns the series of a metric: all units, or the given one.
+// find returns the series of a metric: all units, or the given one. After the start it waits for what the store has.
 func (s *Service) find(m *types.Metric, unit types.StandardUnit) []*series {
+	<-s.keep.loaded
 	k := seriesKey{namespace: aws.ToString(m.Namespace), metric: aws.ToString(m.MetricName), dims: dimsKey(sortDimensions(m.Dimensions))}
 	units := unit.Values()
 	if unit != "" {

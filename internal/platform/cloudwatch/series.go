@@ -31,6 +31,7 @@ type series struct {
 	seconds timeline
 	minutes timeline
 	last    int64 // newest data, in seconds since 1970
+	total   total // of what was recorded since the start
 }
 
 // accumulator gathers the values of one second. Its size keeps neighbours off each other's cache lines.
@@ -70,6 +71,7 @@ func (s *series) record(v float64) {
 		s.empty(a)
 		a.at = now
 		s.svc.hand.active.Store(now)
+		s.svc.writeLater()
 	}
 	a.in.add(v, 1, liveEntries)
 	a.mu.Unlock()
@@ -93,6 +95,9 @@ func (s *series) empty(a *accumulator) {
 		return
 	}
 	s.store(a.at, &a.in, true)
+	s.mu.Lock()
+	s.total.add(&a.in, s.unit == types.StandardUnitMilliseconds)
+	s.mu.Unlock()
 	a.in = summary{}
 }
 
@@ -113,14 +118,27 @@ func (s *series) store(at int64, in *summary, highResolution bool) {
 		grown += s.seconds.add(at, in)
 	}
 	grown -= s.expire(now)
-	if s.svc.bytes.Add(grown) > s.svc.cfg.MaxBytes {
-		s.svc.bytes.Add(-s.shed(now))
+	if at >= now-keepMinutes {
+		s.svc.changed(s, at)
 	}
+	s.fit(grown, now)
 }
 
 // expire forgets what is older than is kept; the caller holds the lock and accounts for the bytes.
 func (s *series) expire(now int64) int64 {
 	return s.seconds.dropBefore(now-keepSeconds) + s.minutes.dropBefore(now-keepMinutes-60)
+}
+
+// fit accounts for what the series grew by, and makes room when that is too much; the caller holds the lock.
+func (s *series) fit(grown, now int64) {
+	held := s.svc.bytes.Add(grown)
+	for held > s.svc.cfg.MaxBytes {
+		freed := s.shed(now)
+		if freed == 0 {
+			return
+		}
+		held = s.svc.bytes.Add(-freed)
+	}
 }
 
 // shed makes room when the service holds too much: the older half of this series' seconds, else of its minutes.
@@ -130,6 +148,7 @@ func (s *series) shed(now int64) int64 {
 		return s.seconds.dropBefore(min(s.seconds.spans[n/2].at, now-spare) + 1)
 	}
 	if n := len(s.minutes.spans); n > 1 {
+		s.svc.dropRows(s.key, s.minutes.spans[:n/2])
 		return s.minutes.dropBefore(s.minutes.spans[n/2].at)
 	}
 	return 0

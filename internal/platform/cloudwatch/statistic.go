@@ -29,14 +29,21 @@ func parseStatistic(name string) (stat statistic, reason string) {
 	if st, ok := basicStatistics[types.Statistic(name)]; ok {
 		return st, ""
 	}
-	if m := percentileForm.FindStringSubmatch(name); m != nil {
-		p, err := strconv.ParseFloat(m[1], 64)
-		if err == nil {
-			return func(in *summary) (float64, bool) { return in.percentile(p) }, ""
-		}
+	if p, ok := percentileOf(name); ok {
+		return func(in *summary) (float64, bool) { return in.percentile(p) }, ""
 	}
 	if trimmedForm.MatchString(name) {
 		return nil, "trimmed statistics are not served here; use Sum, Average, Minimum, Maximum, SampleCount or a percentile"
 	}
 	return nil, ""
+}
+
+// percentileOf reads p99.9 as 99.9.
+func percentileOf(name string) (float64, bool) {
+	m := percentileForm.FindStringSubmatch(name)
+	if m == nil {
+		return 0, false
+	}
+	p, err := strconv.ParseFloat(m[1], 64)
+	return p, err == nil
 }

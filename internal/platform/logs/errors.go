@@ -1,0 +1,119 @@
+package logs
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+)
+
+func invalid(format string, args ...any) error {
+	return &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+func noGroup() error {
+	return &types.ResourceNotFoundException{Message: aws.String("The specified log group does not exist.")}
+}
+
+func noStream() error {
+	return &types.ResourceNotFoundException{Message: aws.String("The specified log stream does not exist.")}
+}
+
+// constraints collects what a request violates, in the words of AWS's front end, which reports all of it at once.
+type constraints struct{ failures []string }
+
+func (c *constraints) fail(value, member, constraint string) {
+	c.failures = append(c.failures, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", value, member, constraint))
+}
+
+func (c *constraints) err() error {
+	switch n := len(c.failures); n {
+	case 0:
+		return nil
+	case 1:
+		return invalid("1 validation error detected: %s", c.failures[0])
+	default:
+		return invalid("%d validation errors detected: %s", n, strings.Join(c.failures, "; "))
+	}
+}
+
+// text checks a member's length and characters. A missing one fails when it is required.
+func (c *constraints) text(member string, value *string, required bool, max int, pattern *regexp.Regexp, shown string) {
+	switch {
+	case value == nil && required:
+		c.failures = append(c.failures, fmt.Sprintf("Value null at '%s' failed to satisfy constraint: Member must not be null", member))
+	case value == nil:
+	case *value == "":
+		c.fail(*value, member, "Member must have length greater than or equal to 1")
+	default:
+		if len([]rune(*value)) > max {
+			c.fail(*value, member, fmt.Sprintf("Member must have length less than or equal to %d", max))
+		}
+		if pattern != nil && !pattern.MatchString(*value) {
+			c.fail(*value, member, "Member must satisfy regular expression pattern: "+shown)
+		}
+	}
+}
+
+func (c *constraints) integer(member string, value *int32, low, high int32) {
+	switch {
+	case value == nil:
+	case *value < low:
+		c.fail(fmt.Sprint(*value), member, fmt.Sprintf("Member must have value greater than or equal to %d", low))
+	case *value > high:
+		c.fail(fmt.Sprint(*value), member, fmt.Sprintf("Member must have value less than or equal to %d", high))
+	}
+}
+
+var (
+	groupPattern      = regexp.MustCompile(`\A[.\-_/#A-Za-z0-9]+\z`)
+	identifierPattern = regexp.MustCompile(`\A[\w#+=/:,.@-]*\z`)
+	streamPattern     = regexp.MustCompile(`\A[^:*]*\z`)
+)
+
+const (
+	groupShown      = `[\.\-_/#A-Za-z0-9]+`
+	identifierShown = `[\w#+=/:,.@-]*`
+	streamShown     = `[^:*]*`
+)
+
+func (c *constraints) group(value *string) {
+	c.text("logGroupName", value, true, 512, groupPattern, groupShown)
+}
+
+func (c *constraints) stream(value *string) {
+	c.text("logStreamName", value, true, 512, streamPattern, streamShown)
+}
+
+// named finds the group of a request that has a name or an identifier, which may be an ARN. s.mu is held.
+func (s *Service) named(name, identifier *string) (*group, error) {
+	c := &constraints{}
+	switch {
+	case name != nil && identifier != nil:
+		return nil, invalid("LogGroup name and LogGroup identifier cannot both be specified.")
+	case name == nil && identifier == nil:
+		return nil, invalid("Either LogGroup name or LogGroup identifier must be specified.")
+	case name != nil:
+		c.group(name)
+	default:
+		c.text("logGroupIdentifier", identifier, true, 2048, identifierPattern, identifierShown)
+		name = identifier
+	}
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	key := *name
+	if strings.HasPrefix(key, "arn:") {
+		rest, ours := strings.CutPrefix(key, s.arn("", ""))
+		if key = rest; !ours {
+			return nil, noGroup()
+		}
+	}
+	g := s.groups[key]
+	if g == nil {
+		return nil, noGroup()
+	}
+	return g, nil
+}
