@@ -64,15 +64,16 @@ func usage(format string, args ...any) error {
 // app is what every verb shares: the streams and the global flags.
 type app struct {
 	Streams
-	output   string // text or json
-	manifest string
-	endpoint string
-	region   string
-	ledger   string
-	summary  string      // file for a Markdown summary
-	args     []string    // of the command line
-	clock    clock.Clock // of the endpoint that is spoken to; nil before one is
-	env      []string    // KEY=value, added to the environment of builds and of the manifest
+	output       string // text or json
+	manifest     string
+	endpoint     string
+	region       string
+	ledger       string
+	summary      string      // file for a Markdown summary
+	args         []string    // of the command line
+	clock        clock.Clock // of the endpoint that is spoken to; nil before one is
+	ignoreAlarms bool        // of deploy
+	env          []string    // KEY=value, added to the environment of builds and of the manifest
 }
 
 // Run executes the command line args (without the program's name) and returns the exit code. It ends when ctx does.

@@ -57,6 +57,7 @@ Interrupting leaves the rollout where it is, on record; teal resume goes on with
 			return a.printOutcome(d)
 		},
 	}
+	c.Flags().BoolVar(&a.ignoreAlarms, "ignore-alarms", false, "go on although alarms fire before the start; on record, and only for those")
 	c.Flags().DurationVar(&timeout, "timeout", 0, "stop driving the rollout after this long; it stays on record (default: no limit)")
 	c.Flags().BoolVar(&detached, "detach", false, "return once the rollout is on record; a process of its own drives it on")
 	c.Flags().StringVar(&a.summary, "summary", "", "append a Markdown summary to this file (default: $GITHUB_STEP_SUMMARY when it is set)")
@@ -117,6 +118,7 @@ func (a *app) deploy(ctx context.Context) (deployment, error) {
 	if err != nil {
 		return deployment{}, err
 	}
+	how.IgnoreAlarms = how.IgnoreAlarms || a.ignoreAlarms
 	if err := a.reachable(ctx, s.cfg); err != nil {
 		return deployment{}, err
 	}
@@ -157,13 +159,14 @@ func (a *app) deploy(ctx context.Context) (deployment, error) {
 
 // controller makes the controller of a session; w is told every state.
 func (a *app) controller(s *session, w watcher) (*controller.Controller, error) {
-	source, err := healthOf(s.cfg, s.clock)
+	source, err := healthOf(s)
 	if err != nil {
 		return nil, err
 	}
 	return controller.New(controller.Config{
 		Target:  port{s.target},
 		Health:  source,
+		Hooks:   a.hooks(s),
 		Ledger:  s.ledger,
 		Clock:   s.clock,
 		Owner:   owner(),

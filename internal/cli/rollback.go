@@ -196,7 +196,7 @@ func (s *session) restorable(ctx context.Context, lock ledger.Lock) error {
 func (a *app) printRolledBack(d deployment) error {
 	err := a.printOutcome(d)
 	var e *Error
-	if errors.As(err, &e) && (e.Code == ExitRolledBack || e.Code == ExitFailed) && d.State.Phase == rollout.RolledBack {
+	if errors.As(err, &e) && (e.Code == ExitRolledBack || e.Code == ExitFailed) && (d.State.Phase == rollout.RolledBack || d.State.Phase == rollout.Failed) {
 		a.progress("put back")
 		return nil
 	}

@@ -201,6 +201,8 @@ func (a *app) printStatus(s status) error {
 		return nil
 	case "rolled-back":
 		return &Error{Code: ExitRolledBack, Err: errors.New("the latest rollout was rolled back")}
+	case "failed":
+		return &Error{Code: ExitFailed, Err: errors.New("the latest rollout stopped before any traffic moved"), Hint: "what served before serves still"}
 	case "failed-dirty":
 		return &Error{Code: ExitFailed, Err: errors.New("the latest rollout failed and left aliases where they should not be"), Hint: "teal retry tries again to put them right"}
 	}

@@ -97,6 +97,17 @@ func (l *plainLines) Attends() bool { return false }
 
 func (l *plainLines) Context(ctx context.Context) context.Context { return ctx }
 
+// told leaves out the notes that the process before has told.
+func (l *plainLines) told(s rollout.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes = map[string]bool{}
+	for _, n := range s.Notes {
+		l.noted = n.At
+		l.notes[n.Text] = true
+	}
+}
+
 // liveView redraws the rollout in place, twice a second and whenever its state changes.
 type liveView struct {
 	program   *tea.Program

@@ -38,6 +38,7 @@ func (a *app) wishCommands() []*cobra.Command {
 	}
 	return []*cobra.Command{
 		wish(rollout.EventPromote, "End the present waiting of a rollout and go on"),
+		wish(rollout.EventApprove, "Approve the hook that waits for a person"),
 		wish(rollout.EventPause, "Hold a rollout at its present step"),
 		wish(rollout.EventResume, "Go on with a rollout that is paused or whose process ended"),
 		wish(rollout.EventAbort, "Put back everything that the rollout under way has moved"),
@@ -81,7 +82,7 @@ func (a *app) resume(ctx context.Context, s *session, ev rollout.Event) error {
 	if err != nil {
 		return err
 	}
-	if ev.Kind == rollout.EventAbort && outcome.State.Phase == rollout.RolledBack {
+	if ev.Kind == rollout.EventAbort && (outcome.State.Phase == rollout.RolledBack || outcome.State.Phase == rollout.Failed) {
 		return a.printRolledBack(d)
 	}
 	return a.printOutcome(d)
@@ -107,6 +108,9 @@ func (a *app) resumed(ctx context.Context, s *session, ev rollout.Event) (contro
 	at, err := controller.Load(ctx, s.ledger, req.App, req.Rollout)
 	if err != nil {
 		return none, err
+	}
+	if lines, ok := w.(*plainLines); ok {
+		lines.told(at)
 	}
 	if at.Phase == rollout.Planned || at.Phase == rollout.Publishing {
 		spec, err := a.packaged(ctx, s.manifest)

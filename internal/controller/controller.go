@@ -88,7 +88,7 @@ func newID(kind string, now time.Time) string {
 // Exit codes of a rollout, as the command line gives them.
 const (
 	ExitDone       = 0 // promoted
-	ExitFailed     = 1 // stopped before any traffic moved, or left dirty
+	ExitFailed     = 1 // stopped before any traffic moved, or left failed-dirty
 	ExitRolledBack = 3 // traffic had moved and is back
 	ExitPaused     = 4 // unfinished: it waits for a person
 )
@@ -104,7 +104,7 @@ func exitCode(s rollout.State) int {
 	switch {
 	case s.Phase == rollout.Promoted:
 		return ExitDone
-	case s.Phase == rollout.RolledBack && s.Moved():
+	case s.Phase == rollout.RolledBack:
 		return ExitRolledBack
 	case s.Phase.Ended():
 		return ExitFailed
@@ -239,7 +239,7 @@ func (c *Controller) Resume(ctx context.Context, r ResumeRequest) (Outcome, erro
 	if err != nil {
 		return Outcome{ExitCode: ExitFailed}, errors.Join(err, c.c.Ledger.Park(context.WithoutCancel(ctx), lock))
 	}
-	if s.Phase == rollout.Promoted || s.Phase == rollout.RolledBack { // its controller died before it could write that down
+	if s.Phase.Ended() && s.Phase != rollout.FailedDirty { // its controller died before it could write that down
 		out := Outcome{State: s, ExitCode: exitCode(s)}
 		return out, finish(ctx, c.c.Ledger, lock, s, c.c.Clock.Now())
 	}

@@ -267,7 +267,7 @@ func TestFrontsReachStateThroughPorts(t *testing.T) {
 func TestOnlyProcStartsProcesses(t *testing.T) {
 	allowed := map[string]string{
 		"internal/proc": "functions",
-		"internal/cli":  "the build commands of a manifest, and the demo's own platform",
+		"internal/cli":  "the build commands and hooks of a manifest, and the demo's own platform",
 	}
 	for _, f := range sources(t) {
 		if _, ok := allowed[f.pkg]; ok || under(f.pkg, "examples") {
