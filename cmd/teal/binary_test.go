@@ -80,13 +80,15 @@ type served struct {
 	stderr  *bytes.Buffer
 	URL     string
 	data    string
+	args    []string // further ones of its command line
 	aws     aws.Config
 }
 
 // serve starts the platform on listen and returns once it says that it is ready.
-func serve(t *testing.T, listen, data string) *served {
+func serve(t *testing.T, listen, data string, args ...string) *served {
 	t.Helper()
-	s := &served{t: t, data: data, stderr: &bytes.Buffer{}, process: command(context.Background(), "serve", "--listen", listen, "--data", data, "--output", "json")}
+	all := append([]string{"serve", "--listen", listen, "--data", data, "--output", "json"}, args...)
+	s := &served{t: t, data: data, args: args, stderr: &bytes.Buffer{}, process: command(context.Background(), all...)}
 	s.process.Stderr = s.stderr
 	out, err := s.process.StdoutPipe()
 	if err != nil {
@@ -117,8 +119,8 @@ func (s *served) kill() {
 	_ = s.process.Wait() // it was killed: that is its error
 }
 
-// restart starts a killed platform again on its data and address.
-func (s *served) restart() *served { return serve(s.t, strings.TrimPrefix(s.URL, "http://"), s.data) }
+// restart starts a killed platform again on its data and address, in the same way.
+func (s *served) restart() *served { return serve(s.t, strings.TrimPrefix(s.URL, "http://"), s.data, s.args...) }
 
 // reachableDir is a folder that functions can reach too where they run as users of their own.
 func reachableDir(t *testing.T) string {

@@ -156,14 +156,10 @@ func startOrder(t *testing.T, url string, wait int) string {
 func (s *served) startSlow(t *testing.T, url string) string {
 	t.Helper()
 	ctx := t.Context()
-	architecture := lambdatypes.ArchitectureX8664
-	if runtime.GOARCH == "arm64" {
-		architecture = lambdatypes.ArchitectureArm64
-	}
 	fn, err := lambda.NewFromConfig(s.aws).CreateFunction(ctx, &lambda.CreateFunctionInput{
 		FunctionName: aws.String("slow"), Publish: true,
 		Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String("arn:aws:iam::000000000000:role/teal"),
-		Architectures: []lambdatypes.Architecture{architecture}, Timeout: aws.Int32(60), Code: &lambdatypes.FunctionCode{ZipFile: testFunction(t)},
+		Architectures: []lambdatypes.Architecture{architecture()}, Timeout: aws.Int32(60), Code: &lambdatypes.FunctionCode{ZipFile: testFunction(t)},
 	})
 	must(t, err)
 	definition := fmt.Sprintf(`{"StartAt":"Work","States":{"Work":{"Type":"Task","Resource":"%s:%s","End":true}}}`,

@@ -25,7 +25,7 @@ const (
 	clockKey    = "mark"
 	// clockLead is how far ahead platform time is reserved, in the machine's time. After a crash the platform goes on where
 	// its reservation ended, so this is how much it may skip.
-	clockLead = 5 * time.Second
+	clockLead = 2 * time.Second
 )
 
 // timekeeper is the platform's time where it is not the machine's: it runs at another rate, or is ahead because it once

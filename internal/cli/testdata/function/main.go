@@ -2,6 +2,7 @@
 //
 //	ANSWER   the JSON that it answers; without it, the event and the version that ran
 //	FAIL     the message with which every invocation fails
+//	VERDICT  the status that it tells CodeDeploy, whose lifecycle events it then takes
 //
 // An event may ask it to say who it is ({"ask":"identity"}), as the endpoint in its environment sees it, or to fetch a URL
 // and wait for its answer ({"fetch":URL}); the URL gets the version that ran as its query.
@@ -19,6 +20,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
@@ -36,6 +39,9 @@ type answer struct {
 func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	if why := os.Getenv("FAIL"); why != "" {
 		return nil, errors.New(why)
+	}
+	if status := os.Getenv("VERDICT"); status != "" {
+		return nil, tell(ctx, raw, types.LifecycleEventStatus(status))
 	}
 	if fixed := os.Getenv("ANSWER"); fixed != "" {
 		return json.RawMessage(fixed), nil
@@ -82,6 +88,22 @@ func fetch(ctx context.Context, url string) (string, error) {
 		err = fmt.Errorf("%s answered %s", url, resp.Status)
 	}
 	return string(body), err
+}
+
+// tell gives CodeDeploy the result of a validation, as a hook does.
+func tell(ctx context.Context, raw json.RawMessage, status types.LifecycleEventStatus) error {
+	var hook struct{ DeploymentId, LifecycleEventHookExecutionId string }
+	if err := json.Unmarshal(raw, &hook); err != nil {
+		return err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = codedeploy.NewFromConfig(cfg).PutLifecycleEventHookExecutionStatus(ctx, &codedeploy.PutLifecycleEventHookExecutionStatusInput{
+		DeploymentId: &hook.DeploymentId, LifecycleEventHookExecutionId: &hook.LifecycleEventHookExecutionId, Status: status,
+	})
+	return err
 }
 
 func main() { lambda.Start(handle) }
