@@ -120,7 +120,9 @@ func (s *served) kill() {
 }
 
 // restart starts a killed platform again on its data and address, in the same way.
-func (s *served) restart() *served { return serve(s.t, strings.TrimPrefix(s.URL, "http://"), s.data, s.args...) }
+func (s *served) restart() *served {
+	return serve(s.t, strings.TrimPrefix(s.URL, "http://"), s.data, s.args...)
+}
 
 // reachableDir is a folder that functions can reach too where they run as users of their own.
 func reachableDir(t *testing.T) string {

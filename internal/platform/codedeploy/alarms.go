@@ -22,7 +22,8 @@ func (r *deploymentRecord) watches() bool {
 	return r.RollbackOf == "" && r.Alarms != nil && r.Alarms.Enabled && len(r.Alarms.Alarms) > 0
 }
 
-// look asks for the deployment's alarms and says why it must stop, or nil.
+// look asks for the deployment's alarms and says why it must stop, or nil. AWS documents that alarms whose state cannot be
+// retrieved stop a deployment, and not by which code.
 func (s *Service) look(r *deploymentRecord) *cause {
 	active, err := s.activeAlarms(r.Alarms.Alarms)
 	stop := &cause{status: types.DeploymentStatusStopped, event: types.AutoRollbackEventDeploymentStopOnAlarm}

@@ -65,7 +65,7 @@ func (s *Service) BatchGetApplications(_ context.Context, in *sdk.BatchGetApplic
 	case n == 0:
 		return nil, &types.ApplicationNameRequiredException{Message: text("An application name must be specified")}
 	case n > maxBatch:
-		return nil, tooMany("application names")
+		return nil, tooMany(maxBatch, "application names")
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -185,8 +185,8 @@ func applicationInfo(a *applicationRecord) types.ApplicationInfo {
 	}
 }
 
-func tooMany(what string) error {
-	return &types.BatchLimitExceededException{Message: text("At most %d %s may be specified", maxBatch, what)}
+func tooMany(most int, what string) error {
+	return &types.BatchLimitExceededException{Message: text("At most %d %s may be specified", most, what)}
 }
 
 // save commits one record.

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	presetPrefix  = "CodeDeployDefault."
+	presetPrefix = "CodeDeployDefault."
+	// https://docs.aws.amazon.com/config/latest/developerguide/codedeploy-lambda-allatonce-traffic-shift-disabled.html
 	defaultConfig = presetPrefix + "LambdaAllAtOnce"
 )
 

@@ -75,10 +75,12 @@ func (s *Service) CreateDeployment(ctx context.Context, in *sdk.CreateDeployment
 		return nil, err
 	}
 	b.ExpectAbsent(bucketDeployments, r.ID)
+	forget := s.displace(b, g.ID)
 	if err := s.store.Commit(ctx, b); err != nil {
 		return nil, err
 	}
 	known()
+	forget()
 	d := newDeployment(r)
 	s.add(d)
 	if !ended(r.Status) {
@@ -153,13 +155,13 @@ func (s *Service) GetDeployment(_ context.Context, in *sdk.GetDeploymentInput) (
 	return &sdk.GetDeploymentOutput{DeploymentInfo: &info}, nil
 }
 
-// BatchGetDeployments tells about up to 100 deployments; those that do not exist are left out.
+// BatchGetDeployments tells about up to 25 deployments; those that do not exist are left out.
 func (s *Service) BatchGetDeployments(_ context.Context, in *sdk.BatchGetDeploymentsInput) (*sdk.BatchGetDeploymentsOutput, error) {
 	switch n := len(in.DeploymentIds); {
 	case n == 0:
 		return nil, &types.DeploymentIdRequiredException{Message: text("A deployment ID must be specified")}
-	case n > maxBatch:
-		return nil, tooMany("deployment IDs")
+	case n > maxDetailBatch:
+		return nil, tooMany(maxDetailBatch, "deployment IDs")
 	}
 	out := &sdk.BatchGetDeploymentsOutput{DeploymentsInfo: []types.DeploymentInfo{}}
 	for _, id := range in.DeploymentIds {

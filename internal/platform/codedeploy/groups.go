@@ -148,7 +148,7 @@ func (s *Service) BatchGetDeploymentGroups(_ context.Context, in *sdk.BatchGetDe
 	case n == 0:
 		return nil, &types.DeploymentGroupNameRequiredException{Message: text("A deployment group name must be specified")}
 	case n > maxBatch:
-		return nil, tooMany("deployment group names")
+		return nil, tooMany(maxBatch, "deployment group names")
 	}
 	out := &sdk.BatchGetDeploymentGroupsOutput{DeploymentGroupsInfo: []types.DeploymentGroupInfo{}}
 	for _, name := range in.DeploymentGroupNames {

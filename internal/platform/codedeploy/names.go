@@ -22,8 +22,8 @@ const (
 	maxAlarms       = 10
 	maxAlarmName    = 255
 	maxTriggers     = 10
-	maxBatch        = 100
-	maxTargetBatch  = 25
+	maxBatch        = 100  // applications and groups
+	maxDetailBatch  = 25   // deployments, targets and revisions
 	maxDescription  = 4096 // AWS gives no figure
 	maxTags         = 50
 	maxContent      = 256 << 10 // bytes of an AppSpec file; AWS gives no figure

@@ -151,7 +151,8 @@ func newEvents() []eventRecord {
 // stages gives how many lifecycle events are over in a phase.
 var stages = map[rollout.Phase]int{rollout.Testing: 0, rollout.Shifting: 1, rollout.Baking: 1, rollout.Promoting: 2, rollout.Promoted: 3}
 
-// follow brings the lifecycle events to where the rollout is. One without a hook succeeds at once, as on AWS.
+// follow brings the lifecycle events to where the rollout is. One without a hook does nothing, as
+// AWS documents, and succeeds at once.
 func (r *deploymentRecord) follow(now time.Time) {
 	stage, ok := stages[r.State.Phase]
 	for i := range r.Events {

@@ -200,9 +200,18 @@ func (s *Service) turnBack(d *deployment, n *deploymentRecord) error {
 		return s.commit(d, n)
 	}
 	n.RolledBackBy = back.ID
-	if err := s.commit(d, n, back); err != nil {
+	b := &store.Batch{}
+	forget := s.displace(b, n.GroupID)
+	for _, r := range []*deploymentRecord{back, n} {
+		if err := put(b, bucketDeployments, r.ID, r); err != nil {
+			return err
+		}
+	}
+	if err := s.store.Commit(s.ctx, b); err != nil {
 		return err
 	}
+	d.now.Store(n)
+	forget()
 	next := newDeployment(back)
 	s.add(next)
 	s.drive(next)
@@ -210,12 +219,10 @@ func (s *Service) turnBack(d *deployment, n *deploymentRecord) error {
 }
 
 // commit makes a deployment's new record durable, and then visible.
-func (s *Service) commit(d *deployment, n *deploymentRecord, more ...*deploymentRecord) error {
+func (s *Service) commit(d *deployment, n *deploymentRecord) error {
 	b := &store.Batch{}
-	for _, r := range append(more, n) {
-		if err := put(b, bucketDeployments, r.ID, r); err != nil {
-			return err
-		}
+	if err := put(b, bucketDeployments, n.ID, n); err != nil {
+		return err
 	}
 	if err := s.store.Commit(s.ctx, b); err != nil {
 		return err

@@ -148,8 +148,8 @@ func (s *Service) BatchGetApplicationRevisions(_ context.Context, in *sdk.BatchG
 	switch n := len(in.Revisions); {
 	case n == 0:
 		return nil, &types.RevisionRequiredException{Message: text("A revision is required")}
-	case n > maxTargetBatch:
-		return nil, &types.BatchLimitExceededException{Message: text("At most %d revisions may be specified", maxTargetBatch)}
+	case n > maxDetailBatch:
+		return nil, tooMany(maxDetailBatch, "revisions")
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -34,8 +34,8 @@ func (s *Service) BatchGetDeploymentTargets(_ context.Context, in *sdk.BatchGetD
 	switch n := len(in.TargetIds); {
 	case n == 0:
 		return nil, &types.DeploymentTargetIdRequiredException{Message: text("A deployment target ID is required")}
-	case n > maxTargetBatch:
-		return nil, &types.DeploymentTargetListSizeExceededException{Message: text("At most %d deployment target IDs may be specified", maxTargetBatch)}
+	case n > maxDetailBatch:
+		return nil, &types.DeploymentTargetListSizeExceededException{Message: text("At most %d deployment target IDs may be specified", maxDetailBatch)}
 	}
 	out := &sdk.BatchGetDeploymentTargetsOutput{}
 	for _, id := range in.TargetIds {
@@ -95,7 +95,7 @@ func (s *Service) target(r *deploymentRecord, id string) (*types.DeploymentTarge
 		DeploymentId: &r.ID, TargetId: &id, TargetArn: aws.String(s.functionARN(id)), Status: r.targetStatus(), LastUpdatedAt: moment(r.Moved),
 		LambdaFunctionInfo: &types.LambdaFunctionInfo{
 			FunctionName: &r.Spec.Function, FunctionAlias: &r.Spec.Alias, CurrentVersion: &r.Spec.Current, TargetVersion: &r.Spec.Target,
-			TargetVersionWeight: r.targetShare() * 100, // a percentage
+			TargetVersionWeight: r.targetShare() * 100, // "the percentage of production traffic"
 		},
 	}
 	for _, e := range r.Events {

@@ -302,3 +302,33 @@ func TestListsAreWhole(t *testing.T) {
 		t.Errorf("a reference that was used: %v", err)
 	}
 }
+
+// Why: a zone whose weights move for years must not grow for ever; what a client waits for must be there meanwhile.
+func TestOldChangesAreLetGo(t *testing.T) {
+	s := memory.New()
+	defer s.Close()
+	svc, err := New(Config{Store: s})
+	must(t, err)
+	made, err := svc.CreateHostedZone(t.Context(), &sdk.CreateHostedZoneInput{Name: aws.String("shop.test"), CallerReference: aws.String("1")})
+	must(t, err)
+	ids := []*string{made.ChangeInfo.Id}
+	for i := range keptChanges + 2 {
+		if i == 500 {
+			svc, err = New(Config{Store: s})
+			must(t, err)
+		}
+		out, err := svc.ChangeResourceRecordSets(t.Context(), &sdk.ChangeResourceRecordSetsInput{
+			HostedZoneId: made.HostedZone.Id,
+			ChangeBatch:  &types.ChangeBatch{Changes: []types.Change{change(types.ChangeActionUpsert, "api.shop.test", types.RRTypeA, "blue", int64(i%256), "127.0.0.1")}},
+		})
+		must(t, err)
+		ids = append(ids, out.ChangeInfo.Id)
+	}
+	for i, id := range ids {
+		_, err := svc.GetChange(t.Context(), &sdk.GetChangeInput{Id: id})
+		var unknown *types.NoSuchChange
+		if gone := errors.As(err, &unknown); gone != (i < 3) || err != nil && !gone {
+			t.Fatalf("change %d of %d: %v", i+1, len(ids), err)
+		}
+	}
+}

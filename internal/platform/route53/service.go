@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,9 +44,13 @@ type Service struct {
 	store store.Store
 	clock clock.Clock
 
-	mu    sync.Mutex // orders changes, which hold it until they are durable
-	zones atomic.Pointer[map[string]*zone]
+	mu      sync.Mutex // orders changes, which hold it until they are durable
+	zones   atomic.Pointer[map[string]*zone]
+	changes []string // IDs of those that are kept, oldest first; guarded by mu
 }
+
+// keptChanges is how many changes GetChange knows. AWS documents no number and no age.
+const keptChanges = 1000
 
 // zoneRecord is a hosted zone without its record sets.
 type zoneRecord struct {
@@ -81,7 +86,19 @@ func New(cfg Config) (*Service, error) {
 			return nil
 		})
 	})
+	if err != nil {
+		return nil, err
+	}
 	s.zones.Store(&zones)
+	var changes []changeRecord
+	err = scan(cfg.Store, bucketChanges, store.Range{}, func(_ string, r *changeRecord) error {
+		changes = append(changes, *r)
+		return nil
+	})
+	slices.SortFunc(changes, func(a, b changeRecord) int { return a.At.Compare(b.At) })
+	for _, r := range changes {
+		s.changes = append(s.changes, r.ID)
+	}
 	return s, err
 }
 
@@ -119,18 +136,28 @@ func (s *Service) API() *awsproto.Service {
 	}
 }
 
-// commit makes a batch durable and then shows a zone in its new form; nil shows that it is gone. The caller holds mu.
-func (s *Service) commit(ctx context.Context, b *store.Batch, id string, z *zone) error {
-	if err := s.store.Commit(ctx, b); err != nil {
-		return err
+// commit makes a batch durable, with a record of the change, and then shows a zone in its new form; nil shows that it is
+// gone. The oldest changes make room for the new one. The caller holds mu.
+func (s *Service) commit(ctx context.Context, b *store.Batch, comment, id string, z *zone) (*types.ChangeInfo, error) {
+	change := changeRecord{ID: newID("C"), Comment: comment, At: s.clock.Now()}
+	if err := put(b, bucketChanges, change.ID, change); err != nil {
+		return nil, err
 	}
+	changes := append(s.changes, change.ID)
+	for ; len(changes) > keptChanges; changes = changes[1:] {
+		b.Delete(bucketChanges, changes[0])
+	}
+	if err := s.store.Commit(ctx, b); err != nil {
+		return nil, err
+	}
+	s.changes = changes
 	next := maps.Clone(*s.zones.Load())
 	delete(next, id)
 	if z != nil {
 		next[id] = z
 	}
 	s.zones.Store(&next)
-	return nil
+	return changeInfo(change), nil
 }
 
 func scan[T any](s store.Store, bucket string, r store.Range, each func(key string, v *T) error) error {

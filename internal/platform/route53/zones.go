@@ -63,11 +63,8 @@ func (s *Service) CreateHostedZone(ctx context.Context, in *sdk.CreateHostedZone
 			return nil, err
 		}
 	}
-	change, err := s.note(b, "")
+	change, err := s.commit(ctx, b, "", z.ID, z)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.commit(ctx, b, z.ID, z); err != nil {
 		return nil, err
 	}
 	return &sdk.CreateHostedZoneOutput{
@@ -101,11 +98,8 @@ func (s *Service) DeleteHostedZone(ctx context.Context, in *sdk.DeleteHostedZone
 	for i := range z.sets {
 		b.Delete(bucketSets, z.ID+"/"+placeOf(&z.sets[i]))
 	}
-	change, err := s.note(b, "")
+	change, err := s.commit(ctx, b, "", z.ID, nil)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.commit(ctx, b, z.ID, nil); err != nil {
 		return nil, err
 	}
 	return &sdk.DeleteHostedZoneOutput{ChangeInfo: change}, nil
@@ -193,11 +187,8 @@ func (s *Service) ChangeResourceRecordSets(ctx context.Context, in *sdk.ChangeRe
 			return nil, err
 		}
 	}
-	change, err := s.note(b, aws.ToString(in.ChangeBatch.Comment))
+	change, err := s.commit(ctx, b, aws.ToString(in.ChangeBatch.Comment), z.ID, next)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.commit(ctx, b, z.ID, next); err != nil {
 		return nil, err
 	}
 	return &sdk.ChangeResourceRecordSetsOutput{ChangeInfo: change}, nil
@@ -229,7 +220,7 @@ func (s *Service) ListResourceRecordSets(_ context.Context, in *sdk.ListResource
 	return out, nil
 }
 
-// GetChange tells about a change. It is in sync once it was answered.
+// GetChange tells about a change. It is in sync once it was answered, so that nothing is lost when old ones are let go.
 func (s *Service) GetChange(ctx context.Context, in *sdk.GetChangeInput) (*sdk.GetChangeOutput, error) {
 	id := strings.TrimPrefix(aws.ToString(in.Id), "/change/")
 	raw, err := s.store.Get(ctx, bucketChanges, id)
@@ -244,12 +235,6 @@ func (s *Service) GetChange(ctx context.Context, in *sdk.GetChangeInput) (*sdk.G
 		return nil, fmt.Errorf("route53: change %s cannot be read: %w", id, err)
 	}
 	return &sdk.GetChangeOutput{ChangeInfo: changeInfo(r)}, nil
-}
-
-// note puts a change into the batch that makes it.
-func (s *Service) note(b *store.Batch, comment string) (*types.ChangeInfo, error) {
-	r := changeRecord{ID: newID("C"), Comment: comment, At: s.clock.Now()}
-	return changeInfo(r), put(b, bucketChanges, r.ID, r)
 }
 
 func changeInfo(r changeRecord) *types.ChangeInfo {
