@@ -18,7 +18,7 @@ const (
 	maxName         = 100
 	maxApplications = 1000
 	maxGroups       = 1000 // of an application
-	maxConfigs      = 200
+	maxConfigs      = 50
 	maxAlarms       = 10
 	maxAlarmName    = 255
 	maxTriggers     = 10
