@@ -33,7 +33,7 @@ var ranks = map[string]int{
 	"internal/target": 3, "internal/health": 3, "internal/ledger": 3,
 	"internal/platform/apigateway": 3, "internal/platform/cloudwatch": 3, "internal/platform/codedeploy": 3,
 	"internal/platform/lambda": 3, "internal/platform/logs": 3, "internal/platform/route53": 3,
-	"internal/platform/s3": 3, "internal/platform/states": 3, "internal/platform/sts": 3,
+	"internal/platform/s3": 3, "internal/platform/sqs": 3, "internal/platform/states": 3, "internal/platform/sts": 3,
 
 	"internal/controller": 4, "internal/platform": 4, "internal/manifest": 4,
 

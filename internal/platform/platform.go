@@ -22,6 +22,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
+	"github.com/tealdeploy/teal/internal/platform/sqs"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
 	"github.com/tealdeploy/teal/internal/pool"
@@ -125,6 +126,13 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, written.Close)
+	queues, err := sqs.New(sqs.Config{
+		Store: p.store, Meter: metrics, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, queues.Close)
 	keys := newKeyring(cfg.Credentials)
 	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Private: []string{folders.data}, Log: cfg.Logger, Logs: functionLogs{written}, Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
@@ -137,7 +145,7 @@ func New(cfg Config) (p *Platform, err error) {
 	p.closers = append(p.closers, p.pool.Close)
 	if p.lambda, err = lambda.New(lambda.Config{
 		Store: p.store, Executor: p.pool, Meter: metrics, Clock: cfg.Clock, DataDir: cfg.DataDir, CodeDir: folders.code,
-		Objects: objects, Verify: keys.verify(), Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+		Objects: objects, Queues: queues, Verify: keys.verify(), Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
 	}
@@ -169,7 +177,7 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	apis := []*awsproto.Service{ // what tasks of workflows can call, too
 		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
-		deployments.API(), zones.API(),
+		deployments.API(), zones.API(), queues.API(),
 	}
 	called := map[string]*awsproto.Service{}
 	for _, api := range apis {

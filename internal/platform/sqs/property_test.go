@@ -118,7 +118,11 @@ func deliver(t *rapid.T, name string) {
 			handle := rapid.SampledFrom(handles[rapid.SampledFrom(known).Draw(t, "message")]).Draw(t, "handle")
 			_, _ = s.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{QueueUrl: url, ReceiptHandle: &handle, VisibilityTimeout: rapid.Int32Range(0, 20).Draw(t, "seconds")})
 		},
-		"sweep": func(*rapid.T) { _ = s.sweep(ctx, s.queues[name]) },
+		"sweep": func(*rapid.T) {
+			if q := s.queues[name]; q != nil { // else nothing has been called since the kill
+				_ = s.sweep(ctx, q)
+			}
+		},
 		"kill": func(*rapid.T) {
 			_ = s.Close() // it writes nothing
 			open()

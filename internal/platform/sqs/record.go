@@ -143,8 +143,10 @@ func (s *Service) read() error {
 		q.seen[e.Key] = r
 		q.serial = max(q.serial, r.Serial)
 	}
-	if err := s.cfg.Store.Commit(ctx, rest); err != nil {
-		return fmt.Errorf("sqs: rows of deleted queues: %w", err)
+	if len(rest.Ops) > 0 {
+		if err := s.cfg.Store.Commit(ctx, rest); err != nil {
+			s.cfg.Logger.Warn("sqs: rows of deleted queues are still on the disk; the next start removes them", "error", err)
+		}
 	}
 	return nil
 }
