@@ -60,7 +60,7 @@ func (q *queue) wants(ctx context.Context, in *sqs.ReceiveMessageInput) (receivi
 	if in.ReceiveRequestAttemptId != nil {
 		return r, unsupported("ReceiveRequestAttemptId is not supported by this endpoint. Leave it out: what a lost answer had comes back when its visibility timeout is over.")
 	}
-	for _, n := range in.AttributeNames { // the older name of the next
+	for _, n := range in.AttributeNames { //nolint:staticcheck // clients still send the older name of the next
 		r.system = append(r.system, types.MessageSystemAttributeName(n))
 	}
 	r.system = append(r.system, in.MessageSystemAttributeNames...)
