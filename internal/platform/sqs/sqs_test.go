@@ -335,6 +335,20 @@ func TestPurge(t *testing.T) {
 	r.wantBodies(r.receive(url, 10), "new")
 }
 
+// A handle of a deleted message must not name another one, though the queue was empty when the service came back.
+func TestHandlesAreNotGivenAgain(t *testing.T) {
+	r := start(t)
+	url := r.queue("q")
+	r.send(url, "one")
+	m := r.receive(url, 1)[0]
+	r.delete(url, m)
+	r.clock.advance(time.Millisecond)
+	r.open()
+	r.send(url, "two")
+	r.delete(url, m)
+	r.wantBodies(r.receive(url, 1), "two")
+}
+
 func TestBatches(t *testing.T) {
 	r := start(t)
 	ctx := t.Context()
