@@ -104,3 +104,45 @@ for current, target, result in ((two, one, "Succeeded"), (one, two, "Failed")):
     assert lambda_target["lifecycleEvents"][2]["status"] == result, lambda_target
     assert fn.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == one
 print("boto3: a deployment and a rollback by CodeDeploy")
+
+# A REST API and an HTTP API in front of an alias with weights 90/10; both need the alias's permission, and every answer tells its version.
+import os, urllib.error, urllib.request
+
+endpoint = os.environ["AWS_ENDPOINT_URL"]
+front = name + "-front"
+code = io.BytesIO()
+with zipfile.ZipFile(code, "w") as z:
+    z.writestr("index.py", "def handler(event, context):\n    return {'statusCode': 200, 'body': context.function_version}\n")
+fn.create_function(FunctionName=front, Runtime="python3.12", Handler="index.handler", Role=role, Code={"ZipFile": code.getvalue()})
+fn.get_waiter("function_active_v2").wait(FunctionName=front, WaiterConfig={"Delay": 1})
+fn.publish_version(FunctionName=front)
+fn.update_function_configuration(FunctionName=front, Description="second")
+fn.get_waiter("function_updated_v2").wait(FunctionName=front, WaiterConfig={"Delay": 1})
+fn.publish_version(FunctionName=front)
+target = fn.create_alias(FunctionName=front, Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}})["AliasArn"]
+
+rest, http = boto3.client("apigateway"), boto3.client("apigatewayv2")
+api = rest.create_rest_api(name=name)
+uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{target}/invocations"
+resource = rest.create_resource(restApiId=api["id"], parentId=api["rootResourceId"], pathPart="{proxy+}")["id"]
+rest.put_method(restApiId=api["id"], resourceId=resource, httpMethod="ANY", authorizationType="NONE")
+rest.put_integration(restApiId=api["id"], resourceId=resource, httpMethod="ANY", type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+rest.create_deployment(restApiId=api["id"], stageName="prod")
+quick = http.create_api(Name=name, ProtocolType="HTTP", Target=target)
+for kind, id, path in (("REST", api["id"], "/prod/x"), ("HTTP", quick["ApiId"], "/")):
+    url = f"{endpoint}/_aws/execute-api/{id}{path}"
+    try:
+        urllib.request.urlopen(url)
+        raise SystemExit(f"the {kind} API invoked a function without its permission")
+    except urllib.error.HTTPError as e:
+        assert e.code == 500, e.code
+    fn.add_permission(FunctionName=front, Qualifier="live", StatementId=kind, Action="lambda:InvokeFunction",
+                      Principal="apigateway.amazonaws.com", SourceArn=f"arn:aws:execute-api:us-east-1:{account}:{id}/*")
+    seen = collections.Counter()
+    for _ in range(500):
+        with urllib.request.urlopen(url) as answer:
+            version = answer.headers["x-teal-executed-version"]
+            assert answer.read().decode() == version
+            seen[version] += 1
+    assert 20 < seen["2"] < 90, f"10 % of 500 through the {kind} API were {seen['2']}"  # beyond four standard deviations either way
+    print("boto3:", kind, "API", dict(seen))

@@ -99,6 +99,9 @@ func (rp *restPlan) bindInput(op *operation) error {
 		if pl == placeHeader && f.plan.kind == kindMap {
 			pl = placeHeaderMap
 		}
+		if pl == placeQuery && f.plan.kind == kindMap {
+			pl = placeQueryMap
+		}
 		switch pl {
 		case placeLabel:
 			if !isLabel[f] {

@@ -219,7 +219,7 @@ func (m Member) ForInput() Member { m.side = sideIn; return m }
 // ForOutput narrows a binding to the output.
 func (m Member) ForOutput() Member { m.side = sideOut; return m }
 
-// InQuery binds an input member to a query parameter.
+// InQuery binds an input member to a query parameter; a map member to all parameters that are not bound otherwise.
 func InQuery(member, parameter string) Member { return Member{member, parameter, placeQuery, sideIn} }
 
 // InHeader binds a member of the input or output to a header; a map member to all headers with that prefix.

@@ -12,9 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/manifest"
 	"github.com/tealdeploy/teal/internal/release"
-	"github.com/tealdeploy/teal/internal/rollout"
 )
 
 // loadManifest reads the manifest that --file names.
@@ -49,83 +52,44 @@ func (a *app) lookupEnv(name string) (string, bool) {
 	return os.LookupEnv(name)
 }
 
-// ledgerFolder is where the ledger of the manifest's application is kept.
-func (a *app) ledgerFolder() string {
-	if a.ledger != "" {
-		return a.ledger
-	}
-	return filepath.Join(filepath.Dir(a.manifest), ".teal")
-}
-
-// settings turns the manifest's rollout into the machine's. A pause or a check belongs to the weight before it.
-func settings(m *manifest.Manifest) (rollout.Settings, error) {
-	r := m.Rollout
-	s := rollout.Settings{Check: rollout.CheckSettings{
-		MaxErrorRate: r.Check.MaxErrorRate,
-		MinRequests:  int64(r.Check.MinRequests),
-		Timeout:      r.Check.Timeout,
-	}}
-	for _, key := range r.Hooks.BeforeAllowTraffic {
-		s.Before = append(s.Before, rollout.Hook{Function: key})
-	}
-	for _, key := range r.Hooks.AfterAllowTraffic {
-		s.After = append(s.After, rollout.Hook{Function: key})
-	}
-	if r.Strategy != "" {
-		strategy, err := rollout.ParseStrategy(r.Strategy)
-		if err != nil {
-			return s, m.Fault("rollout.strategy", err.Error(), "")
-		}
-		s.Strategy = strategy
-		return s.WithDefaults(), nil
-	}
-	s.Strategy = stepsOf(r)
-	if err := s.Strategy.Validate(); err != nil && len(s.Strategy.Steps) > 0 {
-		return s, m.Fault("rollout.steps", err.Error(), "")
-	}
-	s = s.WithDefaults()
-	// A step is looked at ten times within its shortest wait, at least every half minute and at most every second.
-	if shortest := shortestPause(s.Strategy); shortest > 0 {
-		s.Check.Interval = min(max(shortest/10, time.Second), s.Check.Interval)
-	}
-	return s, nil
-}
-
-// stepsOf folds setWeight, pause and check into shifts; traffic ends at 100 % whether or not the manifest says so.
-func stepsOf(r manifest.Rollout) rollout.Strategy {
-	var shifts []rollout.Shift
-	for _, step := range r.Steps {
-		if step.SetWeight != nil {
-			shifts = append(shifts, rollout.Shift{Weight: *step.SetWeight, Pause: r.StepWait})
-			continue
-		}
-		if len(shifts) == 0 {
-			shifts = append(shifts, rollout.Shift{}) // a pause or a check before the first weight: green has no traffic yet
-		}
-		last := &shifts[len(shifts)-1]
+// openLedger opens the ledger that --ledger or the manifest names: a folder, or a place in S3.
+func (a *app) openLedger(m *manifest.Manifest, cfg aws.Config) (ledger.Ledger, error) {
+	place := a.ledger
+	if place == "" {
+		place = m.Ledger
 		switch {
-		case step.Pause != nil && *step.Pause == 0:
-			last.Hold = true
-		case step.Pause != nil:
-			last.Pause = *step.Pause
-		case step.Check:
-			last.Check = true
+		case place == "":
+			place = filepath.Join(filepath.Dir(a.manifest), ".teal")
+		case !ledger.IsS3(place) && !filepath.IsAbs(place):
+			place = filepath.Join(m.Dir, place)
 		}
 	}
-	if n := len(shifts); n > 0 && shifts[n-1].Weight != 100 {
-		shifts = append(shifts, rollout.Shift{Weight: 100})
+	if !ledger.IsS3(place) {
+		return ledger.Folder(place)
 	}
-	return rollout.Strategy{Name: "steps", Steps: shifts}
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+	books, err := ledger.S3(client, place)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	return books, nil
 }
 
-func shortestPause(s rollout.Strategy) time.Duration {
-	var shortest time.Duration
-	for _, step := range s.Steps {
-		if step.Pause > 0 && (shortest == 0 || step.Pause < shortest) {
-			shortest = step.Pause
-		}
+// owner is who holds a lock that this command takes.
+func owner() ledger.Owner {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
 	}
-	return shortest
+	return ledger.Owner{By: who(), Host: host, PID: os.Getpid(), Run: ciRun()}
+}
+
+// ciRun is the URL of the run of the CI system that the command is part of, empty elsewhere.
+func ciRun() string {
+	if id := os.Getenv("GITHUB_RUN_ID"); id != "" {
+		return first(os.Getenv("GITHUB_SERVER_URL"), "https://github.com") + "/" + os.Getenv("GITHUB_REPOSITORY") + "/actions/runs/" + id
+	}
+	return first(os.Getenv("CI_JOB_URL"), os.Getenv("BUILD_URL"), os.Getenv("CIRCLE_BUILD_URL"), os.Getenv("BUILDKITE_BUILD_URL"))
 }
 
 // who names the person, or on a CI system the person who caused the run.

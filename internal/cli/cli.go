@@ -64,18 +64,21 @@ func usage(format string, args ...any) error {
 // app is what every verb shares: the streams and the global flags.
 type app struct {
 	Streams
-	output   string // text or json
-	manifest string
-	endpoint string
-	region   string
-	ledger   string
-	clock    clock.Clock // of the endpoint that is spoken to; nil before one is
-	env      []string    // KEY=value, added to the environment of builds and of the manifest
+	output       string // text or json
+	manifest     string
+	endpoint     string
+	region       string
+	ledger       string
+	summary      string      // file for a Markdown summary
+	args         []string    // of the command line
+	clock        clock.Clock // of the endpoint that is spoken to; nil before one is
+	ignoreAlarms bool        // of deploy
+	env          []string    // KEY=value, added to the environment of builds and of the manifest
 }
 
 // Run executes the command line args (without the program's name) and returns the exit code. It ends when ctx does.
 func Run(ctx context.Context, args []string, s Streams) int {
-	a := &app{Streams: s}
+	a := &app{Streams: s, args: args}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -132,9 +135,10 @@ Exit status: 0 done, 1 failed or refused, 2 usage, 3 rolled back, 4 paused or in
 	f.StringVarP(&a.manifest, "file", "f", "teal.yaml", "the application's manifest")
 	f.StringVar(&a.endpoint, "endpoint", "", "AWS endpoint to speak to (default: the manifest's, AWS_ENDPOINT_URL, then AWS itself)")
 	f.StringVar(&a.region, "region", "", "AWS region (default: the manifest's, then AWS's usual settings, then us-east-1)")
-	f.StringVar(&a.ledger, "ledger", "", "folder of the release ledger (default: .teal beside the manifest)")
+	f.StringVar(&a.ledger, "ledger", "", "the release ledger: a folder, or s3://bucket/prefix (default: the manifest's, then .teal beside it)")
 	root.AddCommand(a.serveCommand(), a.initCommand(), a.planCommand(), a.deployCommand(), a.statusCommand(),
-		a.rollbackCommand(), a.invokeCommand(), a.executeCommand(), a.logsCommand(), a.demoCommand())
+		a.rollbackCommand(), a.historyCommand(), a.versionsCommand(), a.pruneCommand(), a.repairCommand(), a.verifyCommand(),
+		a.renderCommand(), a.doctorCommand(), a.invokeCommand(), a.executeCommand(), a.logsCommand(), a.demoCommand())
 	root.AddCommand(a.wishCommands()...)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

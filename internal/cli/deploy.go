@@ -22,6 +22,7 @@ import (
 
 func (a *app) deployCommand() *cobra.Command {
 	var timeout time.Duration
+	var detached bool
 	c := &cobra.Command{
 		Use:   "deploy",
 		Short: "Release the application blue/green",
@@ -31,22 +32,35 @@ traffic, shift the aliases step by step with a check at every step, and promote,
 Exit status: 0 promoted, 1 failed before traffic moved, 3 rolled back, 4 paused: a person decides.
 Interrupting leaves the rollout where it is, on record; teal resume goes on with it, teal rollback puts everything back.`,
 		Example: `  teal deploy
-  teal deploy --file shop/teal.yaml --endpoint http://127.0.0.1:4566 --output json`,
+  teal deploy --file shop/teal.yaml --endpoint http://127.0.0.1:4566 --output json
+  teal deploy --timeout 50m --summary summary.md     in CI: teal resume goes on where the time was over
+  teal deploy --detach && teal status --watch`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
+			if detached {
+				s, err := a.openReachable(ctx)
+				if err != nil {
+					return err
+				}
+				return a.detach(ctx, s, a.args)
+			}
 			if timeout > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, timeout)
 				defer cancel()
 			}
 			d, err := a.deploy(ctx)
+			a.summarize(d)
 			if err != nil {
 				return err
 			}
 			return a.printOutcome(d)
 		},
 	}
+	c.Flags().BoolVar(&a.ignoreAlarms, "ignore-alarms", false, "go on although alarms fire before the start; on record, and only for those")
 	c.Flags().DurationVar(&timeout, "timeout", 0, "stop driving the rollout after this long; it stays on record (default: no limit)")
+	c.Flags().BoolVar(&detached, "detach", false, "return once the rollout is on record; a process of its own drives it on")
+	c.Flags().StringVar(&a.summary, "summary", "", "append a Markdown summary to this file (default: $GITHUB_STEP_SUMMARY when it is set)")
 	return c
 }
 
@@ -54,7 +68,7 @@ Interrupting leaves the rollout where it is, on record; teal resume goes on with
 type deployment struct {
 	controller.Outcome
 	API target.API // the application's HTTP API; zero without routes
-	cfg aws.Config
+	*session
 }
 
 // byPath gives the base URL of an API without a host name of its own: the embedded platform, and emulators like it, serve
@@ -86,7 +100,7 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	books, err := ledger.Folder(a.ledgerFolder())
+	books, err := a.openLedger(m, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +118,7 @@ func (a *app) deploy(ctx context.Context) (deployment, error) {
 	if err != nil {
 		return deployment{}, err
 	}
+	how.IgnoreAlarms = how.IgnoreAlarms || a.ignoreAlarms
 	if err := a.reachable(ctx, s.cfg); err != nil {
 		return deployment{}, err
 	}
@@ -118,17 +133,21 @@ func (a *app) deploy(ctx context.Context) (deployment, error) {
 	if err := checkDefinitions(ctx, s.cfg, id, spec); err != nil {
 		return deployment{}, err
 	}
-	w := a.watch()
+	w := a.watch(s)
 	defer w.Close()
 	c, err := a.controller(s, w)
 	if err != nil {
 		return deployment{}, err
 	}
-	outcome, err := c.Run(ctx, controller.Request{Spec: spec, Settings: how, By: who(), Commit: commit(ctx, s.manifest.Dir)})
+	outcome, err := c.Run(w.Context(ctx), controller.Request{Spec: spec, Settings: how, By: who(), Commit: commit(ctx, s.manifest.Dir)})
 	if err != nil {
 		return deployment{Outcome: outcome}, unfinished(err)
 	}
-	d := deployment{Outcome: outcome, cfg: s.cfg}
+	w.Close()
+	d := deployment{Outcome: outcome, session: s}
+	if err := a.settleProvisioned(ctx, s, outcome); err != nil {
+		return d, err
+	}
 	if outcome.State.Phase == rollout.Promoted {
 		// Routes lead to aliases, so they are set once the aliases exist, and no later rollout touches them.
 		if d.API, err = s.target.EnsureRoutes(ctx, spec); err != nil {
@@ -140,17 +159,19 @@ func (a *app) deploy(ctx context.Context) (deployment, error) {
 
 // controller makes the controller of a session; w is told every state.
 func (a *app) controller(s *session, w watcher) (*controller.Controller, error) {
-	source, err := healthOf(s.cfg, s.clock)
+	source, err := healthOf(s)
 	if err != nil {
 		return nil, err
 	}
 	return controller.New(controller.Config{
 		Target:  port{s.target},
 		Health:  source,
+		Hooks:   a.hooks(s),
 		Ledger:  s.ledger,
 		Clock:   s.clock,
-		Owner:   ledger.Owner{By: who()},
+		Owner:   owner(),
 		Observe: w.Observe,
+		Attend:  w.Attends(),
 	})
 }
 
@@ -199,7 +220,7 @@ func (a *app) printOutcome(d deployment) error {
 		}
 		if d.API.Endpoint != "" {
 			fmt.Fprintf(a.Out, "→ %s\n", d.API.Endpoint)
-			if p := byPath(d.cfg, d.API); p != d.API.Endpoint {
+			if p := byPath(d.session.cfg, d.API); p != d.API.Endpoint {
 				fmt.Fprintf(a.Out, "→ %s (where names below localhost do not resolve)\n", p)
 			}
 		}

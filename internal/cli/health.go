@@ -8,17 +8,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/health"
 )
 
-// healthOf looks at functions through CloudWatch and at workflows through their executions.
-func healthOf(cfg aws.Config, c clock.Clock) (health.Source, error) {
-	metrics, err := health.NewCloudWatch(health.CloudWatchConfig{Client: cloudwatch.NewFromConfig(cfg), Period: metricPeriod(cfg), Now: c.Now})
+// healthOf looks at functions through CloudWatch and by synthetic requests, at workflows through their executions, and at
+// alarms and probes.
+func healthOf(s *session) (health.Source, error) {
+	client := cloudwatch.NewFromConfig(s.cfg)
+	metrics, err := health.NewCloudWatch(health.CloudWatchConfig{Client: client, Period: metricPeriod(s.cfg), Now: s.clock.Now})
 	if err != nil {
 		return nil, err
 	}
-	return health.All(metrics, health.NewExecutions(sfn.NewFromConfig(cfg), c.Now)), nil
+	return health.All(
+		metrics, health.NewExecutions(sfn.NewFromConfig(s.cfg), s.clock.Now), health.NewAlarms(client, s.clock.Now),
+		health.NewProbes(health.NewHTTPClient(), s.clock.Now), health.NewSynthetic(port{s.target}, s.clock.Now),
+	), nil
 }
 
 // metricPeriod is how fine an endpoint keeps Lambda's metrics: AWS a minute, a platform on this machine a second.

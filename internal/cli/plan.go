@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,55 +13,81 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what a deploy would publish, pin and shift, and why; change nothing",
+		Long: `Say what a deploy would publish and why, the pins before and after, the schedule of the shift with its length, what comes in
+past the aliases and would not be shifted, roles that executions in flight need, and what the caller must be allowed.`,
 		Example: `  teal plan
+  teal plan --permissions
   teal plan --output json | jq '.functions[] | select(.action == "publish")'`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			m, err := a.loadManifest()
+			doc, err := a.plan(c.Context())
 			if err != nil {
-				return err
-			}
-			s, err := settings(m)
-			if err != nil {
-				return err
-			}
-			cfg, err := a.awsConfig(c.Context(), m.Provider.Endpoint, m.Provider.Region)
-			if err != nil {
-				return err
-			}
-			if err := a.reachable(c.Context(), cfg); err != nil {
-				return err
-			}
-			spec, err := a.packaged(c.Context(), m)
-			if err != nil {
-				return err
-			}
-			observed, err := target.New(cfg, target.Options{}).Observe(c.Context(), spec)
-			if err != nil {
-				return a.connection(cfg, err)
-			}
-			plan, err := release.MakePlan(spec, observed)
-			if err != nil {
-				return err
-			}
-			if err := checkDefinitions(c.Context(), cfg, plan.Identity, spec); err != nil {
 				return err
 			}
 			if a.json() {
-				return a.printJSON(struct {
-					release.Plan
-					Rollout rollout.Settings `json:"rollout"`
-				}{plan, s})
+				return a.printJSON(doc)
 			}
-			a.printPlan(plan, s)
+			a.printPlan(doc, all)
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&all, "permissions", false, "list what the caller must be allowed, by action and resource")
+	return c
 }
 
-func (a *app) printPlan(plan release.Plan, s rollout.Settings) {
+// planned is all that a plan tells.
+type planned struct {
+	release.Plan
+	Rollout     rollout.Settings   `json:"rollout"`
+	Length      time.Duration      `json:"length"` // of the shift and the bake, in nanoseconds, without waiting for verdicts
+	Findings    []target.Finding   `json:"findings,omitempty"`
+	Permissions []target.Statement `json:"permissions"`
+}
+
+func (a *app) plan(ctx context.Context) (planned, error) {
+	var doc planned
+	s, err := a.open(ctx)
+	if err != nil {
+		return doc, err
+	}
+	if doc.Rollout, err = settings(s.manifest); err != nil {
+		return doc, err
+	}
+	doc.Length = doc.Rollout.Strategy.Length() + doc.Rollout.Bake
+	if err := a.reachable(ctx, s.cfg); err != nil {
+		return doc, err
+	}
+	spec, err := a.packaged(ctx, s.manifest)
+	if err != nil {
+		return doc, err
+	}
+	observed, err := s.target.Observe(ctx, spec)
+	if err != nil {
+		return doc, a.connection(s.cfg, err)
+	}
+	if doc.Plan, err = release.MakePlan(spec, observed); err != nil {
+		return doc, err
+	}
+	if err := checkDefinitions(ctx, s.cfg, doc.Identity, spec); err != nil {
+		return doc, err
+	}
+	if doc.Findings, err = s.target.Entrances(ctx, spec); err != nil {
+		return doc, err
+	}
+	access, err := s.target.Access(ctx, spec)
+	if err != nil {
+		return doc, err
+	}
+	doc.Findings = append(doc.Findings, access...)
+	doc.Permissions = target.Permissions(doc.Identity, spec, wantsProvisioned(spec.Functions))
+	return doc, nil
+}
+
+func (a *app) printPlan(doc planned, permissions bool) {
+	plan, s := doc.Plan, doc.Rollout
 	p := painter{colour: terminal(a.Out)}
 	say := func(format string, args ...any) { fmt.Fprintf(a.Out, format+"\n", args...) }
 	mark := func(d release.Decision) string {
@@ -106,9 +134,29 @@ func (a *app) printPlan(plan release.Plan, s rollout.Settings) {
 			}
 			line += " →"
 		}
-		say("%s promoted (at least %s)", line, s.Strategy.Length()+s.Bake)
+		say("%s promoted (at least %s)", line, doc.Length)
 	}
 	for _, n := range plan.Notes {
 		say("⚠ %s", n)
+	}
+	for _, f := range doc.Findings {
+		mark := p.paint(yellow, "⚠")
+		if f.Unread {
+			mark = p.paint(dim, "?")
+		}
+		say("%s %s", mark, f)
+	}
+	if !permissions {
+		return
+	}
+	say("the caller must be allowed:")
+	for _, st := range doc.Permissions {
+		say("  for %s%s", st.For, map[bool]string{true: " (without it, that is told, and the rest goes on)"}[st.Optional])
+		for _, action := range st.Actions {
+			say("    %s", action)
+		}
+		for _, r := range st.Resources {
+			say("      on %s", r)
+		}
 	}
 }

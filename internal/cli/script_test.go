@@ -71,6 +71,12 @@ func (r testRun) Run() int {
 //	nothing                         the platform must hold no function, no state machine and no API
 //	zip FILE [ENTRY]                make a zip with one entry
 //	newer FOLDER                    make a data folder that a newer teal has written
+//	bucket NAME                     make a bucket
+//	half FUNCTION:ALIAS VERSION PERCENT  someone else gives VERSION a share of the alias
+//	point FUNCTION:ALIAS VERSION    the same as drift
+//	forget FUNCTION VERSION         someone else deletes a version
+//	permit FUNCTION SERVICE         someone else lets a service invoke the function without a qualifier
+//	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -80,6 +86,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "until": scriptUntil, "json": scriptJSON, "routes": scriptRoutes, "drift": scriptDrift,
 			"traffic": scriptTraffic, "nothing": scriptNothing, "zip": scriptZip, "newer": scriptNewer,
+			"bucket": scriptBucket, "half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
 		},
 	})
 }
@@ -155,6 +162,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("FREE", free.Addr().String())
 	env.Setenv("ADDRESS", strings.TrimPrefix(s.URL(), "http://"))
 	env.Setenv("ROOM", room)
+	env.Setenv("XDG_CACHE_HOME", filepath.Join(room, "cache"))
 	env.Setenv("DATA", data)
 	env.Setenv("FUNCTION", function)
 	env.Setenv("ARCH", architecture)

@@ -47,13 +47,14 @@ Exit status: 0 the latest rollout is done, 1 it failed, 3 it was rolled back, 4 
 // followLatest shows the application's latest rollout, which another process may drive, until it has ended or is parked.
 func (a *app) followLatest(ctx context.Context, at *session) error {
 	m, books := at.manifest, at.ledger
-	rollouts, err := books.Rollouts(ctx, m.Spec.App)
-	if err != nil || len(rollouts) == 0 {
+	latest, err := latestRollout(ctx, books, m.Spec.App)
+	if err != nil || latest == nil {
 		return err
 	}
-	id := rollouts[0].ID
-	w := a.watch()
+	id := latest.ID
+	w := a.watch(at)
 	defer w.Close()
+	ctx = w.Context(ctx)
 	for {
 		s, err := controller.Load(ctx, books, m.Spec.App, id)
 		if err != nil {
@@ -117,12 +118,8 @@ func (a *app) readStatus(ctx context.Context, open *session) (status, error) {
 	case !errors.Is(err, ledger.ErrNotFound):
 		return s, err
 	}
-	rollouts, err := books.Rollouts(ctx, s.App)
-	if err != nil {
+	if s.Rollout, err = latestRollout(ctx, books, s.App); err != nil {
 		return s, err
-	}
-	if len(rollouts) > 0 {
-		s.Rollout = &rollouts[0]
 	}
 	lock, held, err := books.Holder(ctx, s.App)
 	if err != nil {
@@ -144,6 +141,20 @@ func (a *app) readStatus(ctx context.Context, open *session) (status, error) {
 		s.Aliases = append(s.Aliases, at)
 	}
 	return s, nil
+}
+
+// latestRollout is the newest rollout of an application, nil when there was none.
+func latestRollout(ctx context.Context, books ledger.Ledger, app string) (*ledger.Rollout, error) {
+	all, err := books.Rollouts(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if controller.IsRollout(r) {
+			return &r, nil
+		}
+	}
+	return nil, nil
 }
 
 // servedBy gives the version of every alias of a release.
@@ -190,6 +201,8 @@ func (a *app) printStatus(s status) error {
 		return nil
 	case "rolled-back":
 		return &Error{Code: ExitRolledBack, Err: errors.New("the latest rollout was rolled back")}
+	case "failed":
+		return &Error{Code: ExitFailed, Err: errors.New("the latest rollout stopped before any traffic moved"), Hint: "what served before serves still"}
 	case "failed-dirty":
 		return &Error{Code: ExitFailed, Err: errors.New("the latest rollout failed and left aliases where they should not be"), Hint: "teal retry tries again to put them right"}
 	}

@@ -95,7 +95,7 @@ func phaseLabel(s rollout.State, p painter) string {
 	switch s.Phase {
 	case rollout.Promoted:
 		style = green
-	case rollout.RollingBack, rollout.RolledBack, rollout.FailedDirty:
+	case rollout.RollingBack, rollout.RolledBack, rollout.Failed, rollout.FailedDirty:
 		style = red
 	}
 	return p.paint(style, string(s.Phase))
@@ -112,7 +112,7 @@ func progressLine(s rollout.State, p painter) string {
 	switch s.Phase {
 	case rollout.Promoted:
 		at = len(way)
-	case rollout.RollingBack, rollout.RolledBack, rollout.FailedDirty:
+	case rollout.RollingBack, rollout.RolledBack, rollout.Failed, rollout.FailedDirty:
 		back = true
 		at = 3 // shift
 		if s.Step == 0 {
@@ -266,8 +266,16 @@ func waiting(s rollout.State, now time.Time) string {
 		return "paused by " + first(s.Paused.By, "a person")
 	case rollout.PausedHolding:
 		return "holds until it is promoted"
+	case rollout.PausedForApproval:
+		if h, ok := s.Hook(); ok && h.Name != "approval" {
+			return "waits for a person to approve " + h.Name
+		}
+		return "waits for a person to approve"
 	case rollout.PausedByNoVerdict:
 		return "paused: no verdict within the check's timeout; a person decides"
+	}
+	if h, ok := s.Hook(); ok && (s.Phase != rollout.Shifting || s.StepSet) {
+		return "waits for hook " + h.Name
 	}
 	shift, ok := s.Shift()
 	if !ok || !s.StepSet {

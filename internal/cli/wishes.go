@@ -38,6 +38,7 @@ func (a *app) wishCommands() []*cobra.Command {
 	}
 	return []*cobra.Command{
 		wish(rollout.EventPromote, "End the present waiting of a rollout and go on"),
+		wish(rollout.EventApprove, "Approve the hook that waits for a person"),
 		wish(rollout.EventPause, "Hold a rollout at its present step"),
 		wish(rollout.EventResume, "Go on with a rollout that is paused or whose process ended"),
 		wish(rollout.EventAbort, "Put back everything that the rollout under way has moved"),
@@ -52,7 +53,7 @@ func (a *app) wish(ctx context.Context, ev rollout.Event) error {
 		return err
 	}
 	app := s.manifest.Spec.App
-	lock, held, err := s.ledger.Holder(ctx, app)
+	lock, held, err := holder(ctx, s.ledger, app)
 	if err != nil {
 		return err
 	}
@@ -73,46 +74,62 @@ func (a *app) wish(ctx context.Context, ev rollout.Event) error {
 	return a.resume(ctx, s, ev)
 }
 
-// resume drives the rollout that the application is locked for.
+// resume drives the rollout that the application is locked for, and prints how it ended.
 func (a *app) resume(ctx context.Context, s *session, ev rollout.Event) error {
-	if err := a.reachable(ctx, s.cfg); err != nil {
+	outcome, err := a.resumed(ctx, s, ev)
+	d := deployment{Outcome: outcome, session: s}
+	a.summarize(d)
+	if err != nil {
 		return err
 	}
-	w := a.watch()
+	if ev.Kind == rollout.EventAbort && (outcome.State.Phase == rollout.RolledBack || outcome.State.Phase == rollout.Failed) {
+		return a.printRolledBack(d)
+	}
+	return a.printOutcome(d)
+}
+
+// resumed drives the rollout that the application is locked for.
+func (a *app) resumed(ctx context.Context, s *session, ev rollout.Event) (controller.Outcome, error) {
+	var none controller.Outcome
+	if err := a.reachable(ctx, s.cfg); err != nil {
+		return none, err
+	}
+	w := a.watch(s)
 	defer w.Close()
 	c, err := a.controller(s, w)
 	if err != nil {
-		return err
+		return none, err
 	}
 	lock, _, err := s.ledger.Holder(ctx, s.manifest.Spec.App)
 	if err != nil {
-		return err
+		return none, err
 	}
 	req := controller.ResumeRequest{App: s.manifest.Spec.App, Rollout: lock.Rollout}
 	at, err := controller.Load(ctx, s.ledger, req.App, req.Rollout)
 	if err != nil {
-		return err
+		return none, err
+	}
+	if lines, ok := w.(*plainLines); ok {
+		lines.told(at)
 	}
 	if at.Phase == rollout.Planned || at.Phase == rollout.Publishing {
 		spec, err := a.packaged(ctx, s.manifest)
 		if err != nil {
-			return err
+			return none, err
 		}
 		req.Spec = &spec
 	}
 	if ev.Kind != rollout.EventResume || at.Paused.Reason != rollout.NotPaused {
 		req.Wish = &ev
 	}
-	outcome, err := c.Resume(ctx, req)
+	outcome, err := c.Resume(w.Context(ctx), req)
 	if err != nil {
 		var forbidden *rollout.ForbiddenError
 		if errors.As(err, &forbidden) {
-			return hint(err, "%s", first(forbidden.Hint, "teal status tells where the rollout stands"))
+			return outcome, hint(err, "%s", first(forbidden.Hint, "teal status tells where the rollout stands"))
 		}
-		return unfinished(err)
+		return outcome, unfinished(err)
 	}
-	if ev.Kind == rollout.EventAbort && outcome.State.Phase == rollout.RolledBack {
-		return a.printRolledBack(deployment{Outcome: outcome})
-	}
-	return a.printOutcome(deployment{Outcome: outcome})
+	w.Close()
+	return outcome, a.settleProvisioned(ctx, s, outcome)
 }

@@ -88,7 +88,7 @@ func newID(kind string, now time.Time) string {
 // Exit codes of a rollout, as the command line gives them.
 const (
 	ExitDone       = 0 // promoted
-	ExitFailed     = 1 // stopped before any traffic moved, or left dirty
+	ExitFailed     = 1 // stopped before any traffic moved, or left failed-dirty
 	ExitRolledBack = 3 // traffic had moved and is back
 	ExitPaused     = 4 // unfinished: it waits for a person
 )
@@ -104,7 +104,7 @@ func exitCode(s rollout.State) int {
 	switch {
 	case s.Phase == rollout.Promoted:
 		return ExitDone
-	case s.Phase == rollout.RolledBack && s.Moved():
+	case s.Phase == rollout.RolledBack:
 		return ExitRolledBack
 	case s.Phase.Ended():
 		return ExitFailed
@@ -127,7 +127,7 @@ type Request struct {
 func (c *Controller) Run(ctx context.Context, r Request) (Outcome, error) {
 	plan := rollout.Plan{
 		ID: c.c.NewID("ro"), App: r.Spec.App, Kind: rollout.Deploy, By: r.By, Release: c.c.NewID("re"),
-		Commit: r.Commit, Settings: r.Settings,
+		Commit: r.Commit, Run: c.c.Owner.Run, Settings: r.Settings,
 	}
 	for _, f := range r.Spec.Functions {
 		plan.Functions = append(plan.Functions, rollout.Function{Key: f.Key, Name: f.Name, Alias: f.Alias, Digest: f.Digest()})
@@ -168,7 +168,7 @@ func (c *Controller) Rollback(ctx context.Context, r RollbackRequest) (Outcome, 
 	if err != nil {
 		return Outcome{ExitCode: ExitFailed}, err
 	}
-	plan := rollout.Plan{ID: c.c.NewID("ro"), App: r.App, Kind: rollout.Return, By: r.By, Release: to, Commit: rec.Commit}
+	plan := rollout.Plan{ID: c.c.NewID("ro"), App: r.App, Kind: rollout.Return, By: r.By, Release: to, Commit: rec.Commit, Run: c.c.Owner.Run}
 	aliases := aliasesByKey(rec)
 	for _, v := range rec.Functions {
 		plan.Functions = append(plan.Functions, rollout.Function{Key: v.Key, Name: v.Name, Alias: aliases[unit{release.KindFunction, v.Key}], Version: &v})
@@ -239,7 +239,7 @@ func (c *Controller) Resume(ctx context.Context, r ResumeRequest) (Outcome, erro
 	if err != nil {
 		return Outcome{ExitCode: ExitFailed}, errors.Join(err, c.c.Ledger.Park(context.WithoutCancel(ctx), lock))
 	}
-	if s.Phase == rollout.Promoted || s.Phase == rollout.RolledBack { // its controller died before it could write that down
+	if s.Phase.Ended() && s.Phase != rollout.FailedDirty { // its controller died before it could write that down
 		out := Outcome{State: s, ExitCode: exitCode(s)}
 		return out, finish(ctx, c.c.Ledger, lock, s, c.c.Clock.Now())
 	}

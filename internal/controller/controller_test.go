@@ -115,7 +115,7 @@ func TestAHookSucceedsOnlyBySayingSo(t *testing.T) {
 					}
 					return test.answer, test.functionError, test.err
 				}
-				r, err := controller.FunctionHooks(c).Run(t.Context(), rollout.RunHook{Hook: rollout.Hook{Timeout: time.Minute}})
+				r, err := controller.FunctionHooks(c).Run(t.Context(), rollout.RunHook{Hook: rollout.Hook{Function: "f", Timeout: time.Minute}})
 				if (err == nil) != test.called || r.Succeeded != test.succeeds || !strings.Contains(r.Reason, test.reason) {
 					t.Errorf("got %+v, %v", r, err)
 				}

@@ -5,11 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
+	"time"
 
+	"github.com/aws/smithy-go"
+
+	"github.com/tealdeploy/teal/internal/clock"
+	"github.com/tealdeploy/teal/internal/health"
 	"github.com/tealdeploy/teal/internal/rollout"
 )
 
-// hookCall is what a hook function gets.
+// hookCall is what a hook is told: a function as its event, a workflow as its input, a command on its standard input.
 type hookCall struct {
 	RolloutID string                        `json:"rolloutId"`
 	ReleaseID string                        `json:"releaseId"`
@@ -19,7 +26,7 @@ type hookCall struct {
 	Workflows map[string]rollout.TestedUnit `json:"workflows"`
 }
 
-// hookAnswer is what it must answer.
+// hookAnswer is what a function must answer.
 type hookAnswer struct {
 	Status string `json:"status"` // Succeeded or Failed
 	Reason string `json:"reason"`
@@ -28,14 +35,48 @@ type hookAnswer struct {
 // keptOutput is how much of a hook's answer is kept, in bytes.
 const keptOutput = 4096
 
-// FunctionHooks calls hooks that are functions of the release, each at its exact green version. A hook succeeds only by
-// answering {"status": "Succeeded"}; a function error, a timeout and any other answer are failures with the output captured.
-func FunctionHooks(t Target) Hooks { return functionHooks{t} }
+// Functions calls exact versions of functions.
+type Functions = health.Invoker
 
-type functionHooks struct{ target Target }
+// Workflows runs exact versions of state machines.
+type Workflows interface {
+	// StartExecution starts an execution, or finds the one that has this name.
+	StartExecution(ctx context.Context, versionARN, name string, input json.RawMessage) (executionARN string, err error)
+	// Execution reads one: its status as Step Functions has it, its output, or its error and cause.
+	Execution(ctx context.Context, executionARN string) (status, output, failure string, err error)
+}
 
-func (h functionHooks) Run(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
-	payload, err := json.Marshal(hookCall{
+// Command runs a command by a shell. document goes to its standard input, variables are added to its environment. output is
+// the end of what it wrote; failure says how it failed, and is empty when it exited with 0. err means that it could not be
+// started, or that ctx ended.
+type Command func(ctx context.Context, command string, variables []string, document []byte) (output, failure string, err error)
+
+// HookConfig says by what hooks are run. A kind of hook whose port is nil is refused by name.
+type HookConfig struct {
+	Functions Functions
+	Workflows Workflows
+	HTTP      *http.Client
+	Command   Command
+	Clock     clock.Clock // default: clock.System
+}
+
+// NewHooks runs hooks: functions and workflows at their exact green versions, HTTP requests, and commands. Approvals are not
+// run: the machine waits for them by itself.
+func NewHooks(c HookConfig) Hooks {
+	if c.Clock == nil {
+		c.Clock = clock.System
+	}
+	return hooks{c}
+}
+
+// FunctionHooks runs hooks that are functions of the release, and no others.
+func FunctionHooks(f Functions) Hooks { return NewHooks(HookConfig{Functions: f}) }
+
+type hooks struct{ c HookConfig }
+
+// Run implements Hooks. That a hook takes longer than its timeout is a failure of it.
+func (h hooks) Run(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
+	document, err := json.Marshal(hookCall{
 		RolloutID: e.Rollout, ReleaseID: e.Release, App: e.App, Stage: e.Stage,
 		Functions: e.Functions, Workflows: e.Workflows,
 	})
@@ -44,16 +85,41 @@ func (h functionHooks) Run(ctx context.Context, e rollout.RunHook) (rollout.Hook
 	}
 	limited, cancel := context.WithTimeout(ctx, e.Hook.Timeout)
 	defer cancel()
-	out, functionError, err := h.target.InvokeVersion(limited, e.FunctionARN, payload)
+	var r rollout.HookResult
 	switch {
-	case err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded):
-		return rollout.HookResult{Reason: fmt.Sprintf("no answer within %s", e.Hook.Timeout)}, nil
-	case err != nil:
+	case e.Hook.Function != "" && h.c.Functions != nil:
+		r, err = h.function(limited, e, document)
+	case e.Hook.Workflow != "" && h.c.Workflows != nil:
+		r, err = h.workflow(limited, e, document)
+	case e.Hook.HTTP != nil && h.c.HTTP != nil:
+		r, err = h.http(limited, e)
+	case e.Hook.Command != "" && h.c.Command != nil:
+		r, err = h.command(limited, e, document)
+	default:
+		return r, &cannot{fmt.Sprintf("hook %s is of a kind that cannot be run here", e.Hook.Name)}
+	}
+	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+		r.Succeeded, r.Reason, err = false, fmt.Sprintf("no answer within %s", e.Hook.Timeout), nil
+	}
+	if err != nil {
+		return rollout.HookResult{}, err
+	}
+	r.Output = strings.ToValidUTF8(r.Output[:min(len(r.Output), keptOutput)], "�")
+	return r, nil
+}
+
+// function succeeds only by answering {"status": "Succeeded"}; a function error and any other answer are failures.
+func (h hooks) function(ctx context.Context, e rollout.RunHook, document []byte) (rollout.HookResult, error) {
+	out, functionError, err := h.c.Functions.InvokeVersion(ctx, e.FunctionARN, document)
+	if err != nil {
 		return rollout.HookResult{}, err
 	}
 	r := rollout.HookResult{Output: string(out[:min(len(out), keptOutput)])}
 	if functionError != "" {
 		r.Reason = fmt.Sprintf("function error %s: %s", functionError, r.Output)
+		if forCodeDeploy(r.Output) {
+			r.Reason += ": it seems to be written for CodeDeploy, which has no part in this rollout: it must answer with a status, see Hooks in docs/manifest.md"
+		}
 		return r, nil
 	}
 	var answer hookAnswer
@@ -71,4 +137,102 @@ func (h functionHooks) Run(ctx context.Context, e rollout.RunHook) (rollout.Hook
 		r.Reason = fmt.Sprintf("its status is %q; it must answer Succeeded or Failed", answer.Status)
 	}
 	return r, nil
+}
+
+// forCodeDeploy reports whether an error is that of a hook that misses what CodeDeploy tells, or calls it back.
+func forCodeDeploy(output string) bool {
+	for _, word := range []string{"DeploymentId", "deploymentId", "LifecycleEventHookExecution", "DeploymentDoesNotExist"} {
+		if strings.Contains(output, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// pollExecution is how often a hook's execution is looked at.
+const pollExecution = 2 * time.Second
+
+// workflow starts an execution of the exact green version and waits for its end. Its name is that of the run, so a
+// controller that takes over finds the execution of the one before.
+func (h hooks) workflow(ctx context.Context, e rollout.RunHook, document []byte) (rollout.HookResult, error) {
+	input := document
+	if e.Hook.Input != "" {
+		input = []byte(e.Hook.Input)
+	}
+	arn, err := h.c.Workflows.StartExecution(ctx, e.WorkflowARN, e.Run, input)
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "ExecutionAlreadyExists" { // it has ended already
+		arn, err = executionARN(e.WorkflowARN, e.Run), nil
+	}
+	if err != nil {
+		return rollout.HookResult{}, err
+	}
+	for {
+		status, output, failure, err := h.c.Workflows.Execution(ctx, arn)
+		if err != nil {
+			return rollout.HookResult{}, err
+		}
+		switch status {
+		case "RUNNING", "PENDING_REDRIVE":
+		case "SUCCEEDED":
+			return rollout.HookResult{Succeeded: true, Output: output}, nil
+		default:
+			return rollout.HookResult{Reason: fmt.Sprintf("execution %s %s: %s", e.Run, status, failure), Output: failure}, nil
+		}
+		woken := make(chan struct{})
+		stop := h.c.Clock.AfterFunc(pollExecution, func() { close(woken) })
+		select {
+		case <-ctx.Done():
+			stop()
+			return rollout.HookResult{}, ctx.Err()
+		case <-woken:
+		}
+	}
+}
+
+// executionARN is the ARN of an execution by the ARN of a version, …:stateMachine:name:7, and its name.
+func executionARN(versionARN, name string) string {
+	machine := versionARN[:strings.LastIndexByte(versionARN, ':')]
+	return strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + name
+}
+
+func (h hooks) http(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
+	request := *e.Hook.HTTP
+	if request.Timeout <= 0 {
+		request.Timeout = e.Hook.Timeout
+	}
+	a, err := health.Ask(ctx, h.c.HTTP, request)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = &cannot{err.Error()}
+		}
+		return rollout.HookResult{}, err
+	}
+	r := rollout.HookResult{Succeeded: a.OK, Output: a.Reason + "\n" + a.Body}
+	if !a.OK {
+		r.Reason = a.Reason
+	}
+	return r, nil
+}
+
+func (h hooks) command(ctx context.Context, e rollout.RunHook, document []byte) (rollout.HookResult, error) {
+	output, failure, err := h.c.Command(ctx, e.Hook.Command, []string{
+		"TEAL_ROLLOUT=" + e.Rollout, "TEAL_RELEASE=" + e.Release, "TEAL_APP=" + e.App, "TEAL_STAGE=" + e.Stage,
+	}, document)
+	if err != nil {
+		return rollout.HookResult{Output: output}, err
+	}
+	r := rollout.HookResult{Succeeded: failure == "", Output: output}
+	if failure != "" {
+		r.Reason = failure
+		if last := lastLine(output); last != "" {
+			r.Reason += ": " + last
+		}
+	}
+	return r, nil
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
 }

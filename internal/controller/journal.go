@@ -73,7 +73,7 @@ func load(ctx context.Context, l Ledger, app, id string) (s rollout.State, seq i
 func summary(s rollout.State, now time.Time) ledger.Rollout {
 	r := ledger.Rollout{
 		ID: s.Plan.ID, App: s.Plan.App, Kind: string(s.Plan.Kind), Release: s.Plan.Release, From: s.Plan.From, By: s.Plan.By,
-		Commit: s.Plan.Commit, Phase: string(s.Phase), Step: s.Step, Steps: s.Steps(), Paused: string(s.Paused.Reason),
+		Commit: s.Plan.Commit, Run: s.Plan.Run, Phase: string(s.Phase), Step: s.Step, Steps: s.Steps(), Paused: string(s.Paused.Reason),
 		Cause: s.Cause, Started: s.Release.Created, Updated: now,
 	}
 	if r.Started.IsZero() {

@@ -20,6 +20,8 @@ func timeout(e rollout.Effect) time.Duration {
 		return 10 * time.Minute // a new function may take minutes to become active
 	case e.RunHook != nil:
 		return e.RunHook.Hook.Timeout + 30*time.Second // the hook's own timeout is a result; this only is the last resort
+	case e.Check != nil:
+		return 5 * time.Minute // synthetic requests wait for slow functions
 	}
 	return time.Minute
 }

@@ -26,6 +26,8 @@ type CloudWatchConfig struct {
 	// Period is how fine the data is, in whole seconds; default 1 min, which is what AWS keeps of Lambda's metrics. An endpoint
 	// that keeps finer data gives verdicts sooner with 1 s.
 	Period time.Duration
+	// Settle is how long after its end the sums of a period are final; default 2 min, or a period where that is below 1 min.
+	Settle time.Duration
 	Now    func() time.Time // default time.Now
 }
 
@@ -41,6 +43,7 @@ type CloudWatchConfig struct {
 type CloudWatch struct {
 	client Metrics
 	period time.Duration
+	settle time.Duration
 	now    func() time.Time
 }
 
@@ -61,17 +64,22 @@ func NewCloudWatch(c CloudWatchConfig) (*CloudWatch, error) {
 	if c.Client == nil {
 		return nil, fmt.Errorf("health from CloudWatch needs a client")
 	}
-	return &CloudWatch{client: c.Client, period: c.Period, now: clockOr(c.Now)}, nil
+	if c.Settle == 0 {
+		c.Settle = 2 * time.Minute
+		if c.Period < time.Minute {
+			c.Settle = c.Period
+		}
+	}
+	return &CloudWatch{client: c.Client, period: c.Period, settle: c.Settle, now: clockOr(c.Now)}, nil
 }
 
 // queriesPerCall is GetMetricData's limit.
 const queriesPerCall = 500
 
-// want is one sum that is asked for.
+// want is one statistic that is asked for.
 type want struct {
 	query types.MetricDataQuery
-	into  *int64
-	from  time.Time // values of periods before it do not count
+	take  func(at time.Time, v float64) // gets the value of every period
 }
 
 // Observe implements Source for functions.
@@ -98,16 +106,19 @@ func (c *CloudWatch) Observe(ctx context.Context, check rollout.Check) (rollout.
 			through := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + s.Ref.Alias, "ExecutedVersion": side.version}
 			exact := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + side.version}
 			wants = append(wants,
-				c.sum("Invocations", through, &side.counts.Requests, from), c.sum("Errors", through, &side.counts.Errors, from),
-				c.sum("Invocations", exact, &side.counts.Requests, next), c.sum("Errors", exact, &side.counts.Errors, next))
+				c.sum("Invocations", through, &side.counts.Requests, from), c.sum("Errors", through, &side.counts.Errors, from))
+			if s.Synthetic == nil { // else calls of the exact version are those of the synthetic source
+				wants = append(wants, c.sum("Invocations", exact, &side.counts.Requests, next), c.sum("Errors", exact, &side.counts.Errors, next))
+			}
 		}
 	}
-	for len(wants) > 0 {
-		n := min(len(wants), queriesPerCall)
-		if err := c.fetch(ctx, wants[:n], from, now); err != nil {
+	if err := c.fetchAll(ctx, wants, from, now.Truncate(c.period).Add(c.period)); err != nil {
+		return rollout.Observation{}, wrap("CloudWatch", err)
+	}
+	if check.Compare {
+		if err := c.compare(ctx, check, functions, o.Subjects, now); err != nil {
 			return rollout.Observation{}, wrap("CloudWatch", err)
 		}
-		wants = wants[n:]
 	}
 	for i := range o.Subjects {
 		s := &o.Subjects[i]
@@ -117,23 +128,44 @@ func (c *CloudWatch) Observe(ctx context.Context, check rollout.Check) (rollout.
 	return o, nil
 }
 
-// sum asks for the sum of a metric of AWS/Lambda.
+// sum asks for the sum of a metric of AWS/Lambda from a time on.
 func (c *CloudWatch) sum(metric string, dimensions map[string]string, into *int64, from time.Time) want {
+	return c.statistic(metric, "Sum", dimensions, func(at time.Time, v float64) {
+		if !at.Before(from) {
+			*into += int64(v + 0.5)
+		}
+	})
+}
+
+// statistic asks for a statistic of a metric of AWS/Lambda.
+func (c *CloudWatch) statistic(metric, stat string, dimensions map[string]string, take func(time.Time, float64)) want {
 	m := &types.Metric{Namespace: aws.String("AWS/Lambda"), MetricName: aws.String(metric)}
 	for _, name := range []string{"FunctionName", "Resource", "ExecutedVersion"} {
 		if v, ok := dimensions[name]; ok {
 			m.Dimensions = append(m.Dimensions, types.Dimension{Name: aws.String(name), Value: aws.String(v)})
 		}
 	}
-	return want{into: into, from: from, query: types.MetricDataQuery{
+	return want{take: take, query: types.MetricDataQuery{
 		ReturnData: aws.Bool(true),
-		MetricStat: &types.MetricStat{Metric: m, Period: aws.Int32(int32(c.period / time.Second)), Stat: aws.String("Sum")},
+		MetricStat: &types.MetricStat{Metric: m, Period: aws.Int32(int32(c.period / time.Second)), Stat: aws.String(stat)},
 	}}
 }
 
-// fetch asks for at most queriesPerCall sums.
-func (c *CloudWatch) fetch(ctx context.Context, wants []want, from, now time.Time) error {
-	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(from), EndTime: aws.Time(now.Truncate(c.period).Add(c.period)), ScanBy: types.ScanByTimestampAscending}
+// fetchAll asks for any number of statistics.
+func (c *CloudWatch) fetchAll(ctx context.Context, wants []want, from, to time.Time) error {
+	for len(wants) > 0 {
+		n := min(len(wants), queriesPerCall)
+		if err := c.fetch(ctx, wants[:n], from, to); err != nil {
+			return err
+		}
+		wants = wants[n:]
+	}
+	return nil
+}
+
+// fetch asks for at most queriesPerCall statistics.
+func (c *CloudWatch) fetch(ctx context.Context, wants []want, from, to time.Time) error {
+	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(from), EndTime: aws.Time(to), ScanBy: types.ScanByTimestampAscending}
 	byID := map[string]want{}
 	for i, w := range wants {
 		id := fmt.Sprintf("q%d", i)
@@ -152,9 +184,7 @@ func (c *CloudWatch) fetch(ctx context.Context, wants []want, from, now time.Tim
 				return fmt.Errorf("GetMetricData answered %q for query %q (%d values, %d times)", r.StatusCode, aws.ToString(r.Id), len(r.Values), len(r.Timestamps))
 			}
 			for i, v := range r.Values {
-				if !r.Timestamps[i].Before(w.from) {
-					*w.into += int64(v + 0.5)
-				}
+				w.take(r.Timestamps[i], v)
 			}
 		}
 		if aws.ToString(out.NextToken) == "" {

@@ -1,6 +1,7 @@
 // Package health sees how blue and green do. It counts; judging is rollout.Judge's.
 //
-// Sources: CloudWatch's metrics per function version, and the executions of state machine versions.
+// Sources: CloudWatch's metrics per function version, its alarms, the executions of state machine versions, HTTP probes, and
+// synthetic requests to exact versions.
 package health
 
 import (
@@ -52,7 +53,10 @@ func (a all) Observe(ctx context.Context, check rollout.Check) (rollout.Observat
 				continue
 			}
 			w := &whole.Subjects[i]
-			w.Blue, w.Green = add(w.Blue, s.Blue), add(w.Green, s.Green)
+			w.Blue, w.Green, w.Synthetic = add(w.Blue, s.Blue), add(w.Green, s.Green), add(w.Synthetic, s.Synthetic)
+			if len(w.Stretches) == 0 && w.Through.IsZero() { // only one source of an alias has them
+				w.Stretches, w.Through, w.SlowOver = s.Stretches, s.Through, s.SlowOver
+			}
 			if w.Unseen == "" {
 				w.Unseen = s.Unseen
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
+	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
@@ -38,7 +39,8 @@ func services() []struct {
 	}{
 		{"Lambda", new(lambda.Service).API()},
 		{"Step Functions", new(states.Service).API()},
-		{"API Gateway (HTTP APIs)", new(apigateway.Service).API()},
+		{"API Gateway, REST APIs (v1)", new(apigateway.Service).API()},
+		{"API Gateway, HTTP APIs (v2)", new(apigatewayv2.Service).API()},
 		{"CodeDeploy", new(codedeploy.Service).API()},
 		{"Route 53", new(route53.Service).API()},
 		{"S3", new(s3.Service).API()},

@@ -24,14 +24,15 @@ var ranks = map[string]int{
 	"internal/alias": 0, "internal/arn": 0, "internal/fault": 0,
 
 	"internal/release": 1, "internal/rollout": 1, "internal/asl": 1, "internal/jsonpath": 1, "internal/jsonata": 1,
+	"internal/vtl": 1,
 
 	"internal/platform/cloudwatch/alarm": 1, "internal/platform/cloudwatch/metricmath": 1,
 
 	"internal/awsproto": 2, "internal/front": 2, "internal/runtimeapi": 2, "internal/pool": 2, "internal/proc": 2, "internal/store": 2,
-	"internal/clock": 2, "internal/trace": 2,
+	"internal/clock": 2, "internal/executeapi": 2, "internal/trace": 2,
 
 	"internal/target": 3, "internal/health": 3, "internal/ledger": 3,
-	"internal/platform/apigateway": 3, "internal/platform/cloudwatch": 3, "internal/platform/codedeploy": 3,
+	"internal/platform/apigateway": 3, "internal/platform/apigatewayv2": 3, "internal/platform/cloudwatch": 3, "internal/platform/codedeploy": 3,
 	"internal/platform/lambda": 3, "internal/platform/logs": 3, "internal/platform/route53": 3,
 	"internal/platform/s3": 3, "internal/platform/states": 3, "internal/platform/sts": 3,
 
@@ -192,7 +193,10 @@ func TestPlatformWaitsByItsClock(t *testing.T) {
 		"internal/platform/logs/write.go":              "how long lines wait to be written together",
 		"internal/platform/apigateway/invoke.go":       "how long a function really took",
 		"internal/platform/apigateway/execution.go":    "how long an execution's start really took",
-		"internal/platform/apigateway/serve.go":        "how long an answer really took; the timeout of a function",
+		"internal/platform/apigateway/backends.go":     "how long an answer really took",
+		"internal/platform/apigateway/serve.go":        "how long an answer really took",
+		"internal/platform/apigatewayv2/execution.go":  "how long an answer really took",
+		"internal/platform/apigatewayv2/serve.go":      "how long an answer really took",
 		"internal/platform/states/integration_http.go": "the timeout of a request to another program",
 		"internal/platform/states/teststate.go":        "the timeout of a caller that is waiting",
 	}
@@ -263,7 +267,7 @@ func TestFrontsReachStateThroughPorts(t *testing.T) {
 func TestOnlyProcStartsProcesses(t *testing.T) {
 	allowed := map[string]string{
 		"internal/proc": "functions",
-		"internal/cli":  "the build commands of a manifest, and the demo's own platform",
+		"internal/cli":  "the build commands and hooks of a manifest, and the demo's own platform",
 	}
 	for _, f := range sources(t) {
 		if _, ok := allowed[f.pkg]; ok || under(f.pkg, "examples") {

@@ -41,11 +41,11 @@ func TestManifestExampleLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := m.Spec; s.App != "shop" || len(s.Functions) != 4 || len(s.Workflows) != 1 || len(s.Routes) != 3 || len(m.Rollout.Steps) != 6 {
+	if s := m.Spec; s.App != "shop" || len(s.Functions) != 4 || len(s.Workflows) != 1 || len(s.Routes) != 3 || len(m.Rollout.Steps) != 7 {
 		t.Errorf("the example is read as %+v, %+v", s, m.Rollout)
 	}
 	for name := range manifestFields(t) {
-		if alias := map[string]bool{"service": true, "analysis": true}[name]; !alias && !strings.Contains(blocks[0], name+":") && name != "strategy" {
+		if alias := map[string]bool{"service": true, "analysis": true, "type": true, "percentage": true}[name]; !alias && !strings.Contains(blocks[0], name+":") && name != "strategy" {
 			t.Errorf("the example has everything in it, but not %s", name)
 		}
 	}

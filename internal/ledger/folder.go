@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -374,13 +375,18 @@ func list[T any](f *FolderLedger, app, folder string, read func(name string) (T,
 		}
 		all = append(all, one)
 	}
+	newestFirst(all, when)
+	return all, nil
+}
+
+// newestFirst sorts records by time and then by ID, downwards.
+func newestFirst[T any](all []T, when func(T) (time.Time, string)) {
 	slices.SortFunc(all, func(a, b T) int {
 		at, aID := when(a)
 		bt, bID := when(b)
 		if c := bt.Compare(at); c != 0 {
 			return c
 		}
-		return bytes.Compare([]byte(bID), []byte(aID))
+		return strings.Compare(bID, aID)
 	})
-	return all, nil
 }

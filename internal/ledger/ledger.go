@@ -81,6 +81,7 @@ type Owner struct {
 	By   string `json:"by"` // a person or a CI job
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
+	Run  string `json:"run,omitempty"` // URL of the run of a CI system
 }
 
 func (o Owner) String() string { return fmt.Sprintf("%s (process %d on %s)", o.By, o.PID, o.Host) }
@@ -129,11 +130,12 @@ type AliasOf struct {
 type Rollout struct {
 	ID      string    `json:"id"`
 	App     string    `json:"app"`
-	Kind    string    `json:"kind"` // deploy or rollback
+	Kind    string    `json:"kind"` // deploy or rollback; prune and repair are recorded too, and are over from the start
 	Release string    `json:"release"`
 	From    string    `json:"from,omitempty"` // release that served before
 	By      string    `json:"by,omitempty"`
 	Commit  string    `json:"commit,omitempty"`
+	Run     string    `json:"run,omitempty"` // URL of the run of a CI system
 	Phase   string    `json:"phase"`
 	Step    int       `json:"step"`
 	Steps   int       `json:"steps"`

@@ -20,6 +20,7 @@ type application struct {
 
 	functions map[string]bool
 	workflows map[string]bool
+	checked   bool // a check or an analysis was read
 }
 
 // defaults are the provider's settings for every function.
@@ -41,6 +42,7 @@ var (
 	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	runtimeForm = regexp.MustCompile(`^[a-z][a-z0-9.]*$`)
 	urlForm     = regexp.MustCompile(`^https?://[^/\s]+/?$`)
+	ledgerForm  = regexp.MustCompile(`^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|[^:\s]+)$`)
 	handlerForm = regexp.MustCompile(`^[^\s]{1,128}$`)
 )
 
@@ -70,6 +72,9 @@ func (a *application) read(root ast.Node) {
 		"app": name, "service": name,
 		"provider": keep("provider"), "functions": keep("functions"), "workflows": keep("workflows"),
 		"routes": keep("routes"), "rollout": keep("rollout"),
+		"ledger": func(f field) {
+			a.m.Ledger = a.matching(f, ledgerForm, "a folder, or a place in S3", "ledger: s3://my-bucket/releases")
+		},
 	}, map[string]string{
 		"stepFunctions": "write workflows: with a key for each state machine", "stateMachines": "write workflows:",
 		"httpApi": "write routes:", "events": "write routes:", "resources": "teal releases functions, workflows and their routes; leave other resources to the tool that owns them",
@@ -230,6 +235,9 @@ func (a *application) readFunction(key string, f field) {
 		"timeout":       func(f field) { fn.Timeout = a.timeout(f) },
 		"architectures": func(f field) { fn.Architectures = a.architectures(f) },
 		"environment":   func(f field) { own = a.environment(f) },
+		"provisionedConcurrency": func(f field) {
+			fn.ProvisionedConcurrency = int32(a.integer(f, 1, 100000, " of environments", "provisionedConcurrency: 5"))
+		},
 		"description": func(f field) {
 			if fn.Description = a.text(f, "description: what it does"); len([]rune(fn.Description)) > 256 {
 				a.fault(f.node, f.path+" has more than 256 characters, which is Lambda's limit", "shorten it")

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -34,6 +33,7 @@ type Manifest struct {
 	Spec     release.Spec
 	Provider Provider
 	Rollout  Rollout
+	Ledger   string // where releases are recorded: a folder, or s3://bucket/prefix; empty for .teal beside the manifest
 
 	code   map[string]code // by function key
 	src    *source
@@ -44,35 +44,6 @@ type Manifest struct {
 type Provider struct {
 	Region   string
 	Endpoint string // base URL of an endpoint that speaks AWS's API
-}
-
-// Rollout is how the aliases move from blue to green. At most one of Strategy and Steps is set.
-type Rollout struct {
-	Strategy string        // such as Canary10Percent5Minutes, as written; not checked here
-	Steps    []Step        // in order
-	StepWait time.Duration // interval: what a step waits when it says nothing itself; 0 when not set
-	Hooks    Hooks
-	Check    Check
-}
-
-// Step is one step of a rollout. Exactly one of SetWeight, Pause and Check is set.
-type Step struct {
-	SetWeight *int           // percent of the traffic for green, 0 to 100
-	Pause     *time.Duration // wait so long; 0 means until a person promotes
-	Check     bool           // ask for a verdict
-}
-
-// Hooks are functions of this manifest, by key, that test green.
-type Hooks struct {
-	BeforeAllowTraffic []string
-	AfterAllowTraffic  []string
-}
-
-// Check is what makes a step healthy. Zero values mean that the manifest says nothing.
-type Check struct {
-	MaxErrorRate float64       // share of the invocations, 0 to 1
-	MinRequests  int           // fewer than these give no verdict
-	Timeout      time.Duration // how long to wait for a verdict
 }
 
 // Options are the surroundings of Load.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/rollout"
 )
 
 // write puts files into a new folder and returns it.
@@ -130,10 +131,12 @@ func TestLoadReadsEveryField(t *testing.T) {
 			t.Logf("%s\n%s", w.Definition, want.Workflows[i].Definition)
 		}
 	}
+	rate := 0.025
 	ten, half, person := 10, 30*time.Second, time.Duration(0)
 	wantRollout := Rollout{
 		Steps: []Step{{SetWeight: &ten}, {Pause: &half}, {Check: true}, {Pause: &person}, {Check: true}}, StepWait: 90 * time.Second,
-		Hooks: Hooks{[]string{"check"}, []string{"check", "work"}}, Check: Check{0.025, 20, 5 * time.Minute},
+		Hooks: Hooks{[]rollout.Hook{{Function: "check"}}, []rollout.Hook{{Function: "check"}, {Function: "work"}}},
+		Check: Check{MaxErrorRate: &rate, MinRequests: 20, Timeout: 5 * time.Minute},
 	}
 	if !reflect.DeepEqual(m.Rollout, wantRollout) {
 		t.Errorf("rollout\n got %+v\nwant %+v", m.Rollout, wantRollout)
@@ -180,8 +183,8 @@ func TestFaultsSayWhereAndWhatToWrite(t *testing.T) {
 		{"two documents", head + fn + "---\na: 1\n", "FILE:6:1: a second document begins here"},
 		{"no functions", head, "there is nothing to release"},
 		{"strategy and steps", head + fn + "rollout: {strategy: AllAtOnce, steps: [{setWeight: 10}]}\n", "rollout has a strategy and steps"},
-		{"empty step", head + fn + "rollout: {steps: [{}]}\n", "exactly one of setWeight, pause and check"},
-		{"double step", head + fn + "rollout: {steps: [{setWeight: 1, check: true}]}\n", "exactly one of setWeight, pause and check"},
+		{"empty step", head + fn + "rollout: {steps: [{}]}\n", "exactly one of setWeight, pause, check and hook"},
+		{"double step", head + fn + "rollout: {steps: [{setWeight: 1, check: true}]}\n", "exactly one of setWeight, pause, check and hook"},
 		{"weight", head + fn + "rollout: {steps: [{setWeight: 10.5}]}\n", "takes a whole number of percent from 0 to 100, got the number 10.5"},
 		{"share", head + fn + "rollout: {check: {maxErrorRate: 5}}\n", "takes a share from 0 to 1, or from 0% to 100%"},
 		{"double route", head + fn + "routes: [{path: /a, function: hello}, {path: /a, function: hello}]\n", "route ANY /a stands twice"},
@@ -326,4 +329,84 @@ func FuzzParse(f *testing.F) {
 			t.Error("a fault without words")
 		}
 	})
+}
+
+func TestRolloutReadsChecksAndHooks(t *testing.T) {
+	text := head + `functions:
+  a: {handler: a.b, code: src}
+workflows:
+  w: {definition: {StartAt: x, States: {x: {Type: Succeed}}}}
+rollout:
+  type: LINEAR
+  percentage: 20
+  interval: 5m
+  bake: 10m
+  refuseDrift: true
+  alarms: [five, {name: slow, dryRun: true}]
+  hooks:
+    beforeAllowTraffic:
+      - a
+      - {workflow: w, input: {n: 1}, timeout: 1m, retries: 2}
+      - {name: up, http: {url: "http://localhost:1/x", status: [200, 204], headers: {A: b}, expect: ok}}
+      - {command: make smoke}
+      - {approval: true, timeout: 24h}
+  check:
+    onInconclusive: rollback
+    compare: {errors: {worseBy: 50%, level: 0.1%, untilShown: true}, latency: {quantile: 99%, dryRun: true}}
+    probes: [{url: "https://x.example.com/h"}]
+    synthetic: [{function: a, payload: {k: v}, requests: 7}]
+`
+	m, err := Load(filepath.Join(write(t, map[string]string{"teal.yaml": text}), "teal.yaml"), env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Rollout{
+		Preference: "LINEAR", Percentage: 20, StepWait: 5 * time.Minute, Bake: 10 * time.Minute, CheckBake: true, RefuseDrift: true,
+		Hooks: Hooks{BeforeAllowTraffic: []rollout.Hook{
+			{Function: "a"},
+			{Workflow: "w", Input: `{"n":1}`, Timeout: time.Minute, Retries: 2},
+			{Name: "up", HTTP: &rollout.Request{URL: "http://localhost:1/x", Status: []int{200, 204}, Headers: map[string]string{"A": "b"}, Expect: "ok"}},
+			{Command: "make smoke"},
+			{Approval: true, Timeout: 24 * time.Hour},
+		}},
+		Check: Check{
+			OnInconclusive: rollout.GoBack,
+			Compare: []rollout.Compare{
+				{Metric: rollout.MetricErrors, WorseBy: 0.5, Level: 0.001, UntilShown: true}, {Metric: rollout.MetricLatency, Quantile: 0.99, DryRun: true},
+			},
+			Alarms:    []rollout.Alarm{{Name: "five"}, {Name: "slow", DryRun: true}},
+			Probes:    []rollout.Probe{{Name: "https://x.example.com/h", Request: rollout.Request{URL: "https://x.example.com/h"}}},
+			Synthetic: []rollout.Synthetic{{Function: "a", Payload: `{"k":"v"}`, Requests: 7}},
+		},
+	}
+	if !reflect.DeepEqual(m.Rollout, want) {
+		t.Errorf("rollout\n got %+v\nwant %+v", m.Rollout, want)
+	}
+}
+
+func TestFaultsOfChecksAndHooks(t *testing.T) {
+	for text, want := range map[string]string{
+		"hooks: {beforeAllowTraffic: {function: hello, command: x}}":            "exactly one of function, workflow, http, command and approval",
+		"hooks: {beforeAllowTraffic: {workflow: nowhere}}":                      "nowhere",
+		"hooks: {beforeAllowTraffic: {http: {url: 'http://example.com/'}}}":     "plain http to another machine",
+		"hooks: {beforeAllowTraffic: {http: {method: GET}}}":                    "has no url",
+		"hooks: {beforeAllowTraffic: {command: x, input: {}}}":                  "which only a workflow takes",
+		"hooks: {beforeAllowTraffic: {approval: false}}":                        "is false",
+		"check: {compare: {errors: {level: 3}}}":                                "a number from",
+		"check: {compare: {throughput: {}}}":                                    "unknown field",
+		"alarms: [a, a]":                                                        "is there twice",
+		"type: CANARY":                                                          "needs a percentage and an interval",
+		"percentage: 10":                                                        "a percentage needs type",
+		"type: LINEAR\n  percentage: 10\n  interval: 5m\n  strategy: AllAtOnce": "a type beside a strategy",
+		"check: {probes: [{url: 'https://u:p@example.com/'}]}":                  "has credentials in it",
+		"check: {synthetic: [{payload: {}}]}":                                   "has no function",
+		"check: {onInconclusive: promote}":                                      "takes one of pause, rollback",
+		"bake: 0s":                                                              "has no length",
+		"steps: [{hook: {command: x, timeout: 0s}}]":                            "has no length",
+	} {
+		_, err := Load(filepath.Join(write(t, map[string]string{"teal.yaml": head + "functions:\n  hello: {handler: a.b, code: src}\nrollout:\n  " + text + "\n"}), "teal.yaml"), env())
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "teal.yaml:") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }

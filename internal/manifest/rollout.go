@@ -4,18 +4,62 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/tealdeploy/teal/internal/rollout"
 )
 
-const stepExample = "- setWeight: 10, - pause: {duration: 30s} or - check: true"
+// Rollout is how the aliases move from blue to green. At most one of Strategy, Preference and Steps is set.
+type Rollout struct {
+	Strategy   string        // such as Canary10Percent5Minutes, as written; not checked here
+	Preference string        // LINEAR, CANARY or ALL_AT_ONCE, with Percentage and StepWait
+	Percentage int           // of the traffic, 1 to 99; 0 when not set
+	Steps      []Step        // in order
+	StepWait   time.Duration // interval: what a step waits when it says nothing itself; 0 when not set
+	Hooks      Hooks
+	Check      Check
+
+	Bake         time.Duration // how long to watch at 100 %
+	CheckBake    bool          // and only a Healthy verdict ends it
+	RefuseDrift  bool
+	IgnoreAlarms bool
+}
+
+// Step is one step of a rollout. Exactly one of its fields is set.
+type Step struct {
+	SetWeight *int           // percent of the traffic for green, 0 to 100
+	Pause     *time.Duration // wait so long; 0 means until a person promotes
+	Check     bool           // ask for a verdict
+	Hooks     []rollout.Hook // of one step, all of which must succeed
+}
+
+// Hooks test green before it gets traffic, and when it has all of it.
+type Hooks struct {
+	BeforeAllowTraffic []rollout.Hook
+	AfterAllowTraffic  []rollout.Hook
+}
+
+const stepExample = "- setWeight: 10, - pause: {duration: 30s}, - check: true or - hook: {function: verify}"
 
 func (a *application) readRollout(f field) {
 	o := &a.m.Rollout
-	var strategy, steps field
-	check := func(f field) { a.readCheck(f) }
+	var strategy, kind, percentage, interval, steps field
 	a.object(f, map[string]func(field){
 		"strategy": func(f field) {
 			strategy = f
 			o.Strategy = a.nonEmpty(f, "strategy: Canary10Percent5Minutes")
+		},
+		"type": func(f field) {
+			kind = f
+			switch s := a.nonEmpty(f, "type: CANARY"); s {
+			case "CANARY", "LINEAR", "ALL_AT_ONCE": // CloudFormation's
+				o.Preference = s
+			default: // SAM's: a preset
+				o.Strategy = s
+			}
+		},
+		"percentage": func(f field) {
+			percentage = f
+			o.Percentage = a.integer(f, 1, 99, " of percent", "percentage: 10")
 		},
 		"steps": func(f field) {
 			steps = f
@@ -25,45 +69,49 @@ func (a *application) readRollout(f field) {
 				a.fault(f.key, "rollout.steps has no step", "write "+stepExample)
 			}
 		},
-		"interval": func(f field) { o.StepWait = a.duration(f, "interval: 30s") },
+		"interval": func(f field) { interval = f; o.StepWait = a.duration(f, "interval: 30s") },
+		"bake":     a.readBake,
 		"hooks": func(f field) {
 			a.object(f, map[string]func(field){
-				"beforeAllowTraffic": func(f field) { o.Hooks.BeforeAllowTraffic = a.hookFunctions(f) },
-				"afterAllowTraffic":  func(f field) { o.Hooks.AfterAllowTraffic = a.hookFunctions(f) },
+				"beforeAllowTraffic": func(f field) { o.Hooks.BeforeAllowTraffic = a.hooks(f) },
+				"afterAllowTraffic":  func(f field) { o.Hooks.AfterAllowTraffic = a.hooks(f) },
 			}, map[string]string{
 				"preTraffic": "write beforeAllowTraffic:", "postTraffic": "write afterAllowTraffic:",
 				"BeforeAllowTraffic": "write beforeAllowTraffic:", "AfterAllowTraffic": "write afterAllowTraffic:",
 			})
 		},
-		"check": check, "analysis": check,
+		"check": a.readCheck, "analysis": a.readCheck,
+		"alarms":       a.readAlarms,
+		"refuseDrift":  func(f field) { o.RefuseDrift = a.boolean(f, "refuseDrift: true") },
+		"ignoreAlarms": func(f field) { o.IgnoreAlarms = a.boolean(f, "ignoreAlarms: true") },
 	}, map[string]string{
-		"type": "write strategy: with the name of a preset, such as Canary10Percent5Minutes", "alarms": "alarms are not read yet; write check: {maxErrorRate: 1%}",
 		"maxErrorRate": "write it under check:", "minRequests": "write it under check:",
+		"Type": "write type:", "Alarms": "write alarms:", "Percentage": "write percentage:", "Interval": "write interval:",
 	})
-	if strategy.node != nil && steps.node != nil {
+	switch {
+	case strategy.node != nil && steps.node != nil:
 		a.fault(steps.key, "rollout has a strategy and steps", "keep one of them")
+	case kind.node != nil && (strategy.node != nil || steps.node != nil):
+		a.fault(kind.key, "rollout has a type beside a strategy or steps", "keep one of them")
+	case percentage.node != nil && o.Preference == "":
+		a.fault(percentage.key, "a percentage needs type: CANARY or type: LINEAR", "write the type, or steps:")
+	case (o.Preference == "CANARY" || o.Preference == "LINEAR") && (percentage.node == nil || interval.node == nil):
+		a.fault(kind.key, "type "+o.Preference+" needs a percentage and an interval", "write percentage: 10 and interval: 5m")
 	}
 }
 
-func (a *application) hookFunctions(f field) (out []string) {
-	a.words(f, "beforeAllowTraffic: <key of a function>", func(f field, s string) {
-		a.mustExist(f, "function", s, a.functions)
-		out = append(out, s)
-	})
-	return out
-}
-
-func (a *application) readCheck(f field) {
-	c := &a.m.Rollout.Check
-	if *c != (Check{}) {
-		a.fault(f.key, "check and analysis are two names for the same", "keep one of them")
-		return
+// readBake reads `bake: 10m` or `bake: {duration: 10m, check: true}`.
+func (a *application) readBake(f field) {
+	o := &a.m.Rollout
+	switch a.plain(f.node).(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		a.object(f, map[string]func(field){
+			"duration": func(f field) { o.Bake = a.positive(f, "duration: 10m") },
+			"check":    func(f field) { o.CheckBake = a.boolean(f, "check: true") },
+		}, nil)
+	default:
+		o.Bake, o.CheckBake = a.positive(f, "bake: 10m"), true
 	}
-	a.object(f, map[string]func(field){
-		"maxErrorRate": func(f field) { c.MaxErrorRate = a.share(f, "maxErrorRate: 1%") },
-		"minRequests":  func(f field) { c.MinRequests = a.integer(f, 0, 1_000_000_000, "", "minRequests: 20") },
-		"timeout":      func(f field) { c.Timeout = a.duration(f, "timeout: 5m") },
-	}, nil)
 }
 
 // readStep reads one step: a mapping with exactly one member.
@@ -74,11 +122,11 @@ func (a *application) readStep(f field) {
 	}
 	list, ok := a.entries(n)
 	if !ok {
-		a.wrong(f, n, "a mapping with one of setWeight, pause and check", stepExample)
+		a.wrong(f, n, "a mapping with one of setWeight, pause, check and hook", stepExample)
 		return
 	}
 	if len(list) != 1 {
-		a.fault(n, f.path+" takes exactly one of setWeight, pause and check", "write one step for each")
+		a.fault(n, f.path+" takes exactly one of setWeight, pause, check and hook", "write one step for each")
 		return
 	}
 	var s Step
@@ -104,7 +152,8 @@ func (a *application) readStep(f field) {
 		},
 		"pause": func(f field) { d := a.pause(f); s.Pause = &d },
 		"check": verdict, "analysis": verdict,
-	}, map[string]string{"weight": "write setWeight:", "wait": "write pause: {duration: 30s}", "hook": "hooks stand under rollout.hooks"})
+		"hook": func(f field) { s.Hooks = a.hooks(f) },
+	}, map[string]string{"weight": "write setWeight:", "wait": "write pause: {duration: 30s}", "hooks": "write hook:", "approval": "write hook: {approval: true}"})
 	if len(a.faults) == before {
 		a.m.Rollout.Steps = append(a.m.Rollout.Steps, s)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/platform/apigateway"
+	"github.com/tealdeploy/teal/internal/platform/apigatewayv2"
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch"
 	"github.com/tealdeploy/teal/internal/platform/codedeploy"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
@@ -57,7 +58,8 @@ type Platform struct {
 	pool    *pool.Pool
 	lambda  *lambda.Service
 	states  *states.Service
-	gateway *apigateway.Service
+	rest    *apigateway.Service
+	gateway *apigatewayv2.Service
 	metrics *cloudwatch.Service
 	dns     *route53.Responder // nil for none
 	time    *timekeeper        // nil while platform time is the machine's
@@ -155,8 +157,14 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.closers = append(p.closers, p.lambda.Close)
 	executions := &starter{}
-	if p.gateway, err = apigateway.New(apigateway.Config{
-		Store: p.store, Invoker: p.lambda, Starter: executions, Meter: metrics, Clock: cfg.Clock,
+	if p.rest, err = apigateway.New(apigateway.Config{
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, States: func() *awsproto.Service { return executions.API() }, Meter: metrics, Tracer: spans,
+		Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+	}); err != nil {
+		return p, err
+	}
+	if p.gateway, err = apigatewayv2.New(apigatewayv2.Config{
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, Starter: executions, Meter: metrics, Tracer: spans, Clock: cfg.Clock,
 		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -180,7 +188,7 @@ func New(cfg Config) (p *Platform, err error) {
 		p.closers = append(p.closers, p.dns.Close)
 	}
 	apis := []*awsproto.Service{ // what tasks of workflows can call, too
-		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
+		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.rest.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
 		deployments.API(), zones.API(),
 	}
 	called := map[string]*awsproto.Service{}
@@ -227,12 +235,16 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = p.tracer.Receive(r)
 	}
 	switch {
+	case p.rest.Match(r):
+		p.rest.ServeHTTP(w, r)
 	case p.gateway.Match(r):
 		p.gateway.ServeHTTP(w, r)
 	case p.lambda.MatchURL(r):
 		p.lambda.ServeURL(w, r)
 	case fromForeignPage(r):
 		http.Error(w, "this endpoint does not answer web pages of other sites", http.StatusForbidden)
+	case r.URL.Path == healthPath:
+		p.serveHealth(w, r)
 	case scrape(r):
 		p.serveMetrics(w, r)
 	default:

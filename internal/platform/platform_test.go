@@ -110,6 +110,14 @@ func TestClientsEndToEnd(t *testing.T) {
 	_, err = r.gateway.CreateStage(ctx, &apigatewayv2.CreateStageInput{ApiId: api.ApiId, StageName: aws.String("$default"), AutoDeploy: aws.Bool(true)})
 	must(t, err)
 	url := r.url + "/_aws/execute-api/" + aws.ToString(api.ApiId) + "/greet"
+	if status, _, _ := r.get(url); status != http.StatusInternalServerError {
+		t.Errorf("without a permission on the alias the API answered %d", status)
+	}
+	_, err = r.lambda.AddPermission(ctx, &lambda.AddPermissionInput{
+		FunctionName: live.AliasArn, StatementId: aws.String("api"), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("apigateway.amazonaws.com"),
+		SourceArn: aws.String("arn:aws:execute-api:us-east-1:000000000000:" + aws.ToString(api.ApiId) + "/*/GET/greet"),
+	})
+	must(t, err)
 	status, header, body := r.get(url)
 	if status != 200 || body != strings.Trim(answers[header.Get("X-Teal-Executed-Version")], `"`) {
 		t.Errorf("GET %s = %d %s by version %q", url, status, body, header.Get("X-Teal-Executed-Version"))

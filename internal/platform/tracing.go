@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"github.com/tealdeploy/teal/internal/executeapi"
 	"github.com/tealdeploy/teal/internal/platform/lambda"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/trace"
@@ -8,6 +9,7 @@ import (
 
 // tracer is what the services together need of one.
 type tracer interface {
+	executeapi.Tracer
 	lambda.Tracer
 	states.Tracer
 }

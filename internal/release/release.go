@@ -48,9 +48,12 @@ type Function struct {
 	MemorySize    int32             `json:"memorySize,omitempty"` // MiB
 	Timeout       int32             `json:"timeout,omitempty"`    // seconds
 	Environment   map[string]string `json:"environment,omitempty"`
-	CodeSHA256    string            `json:"codeSha256"` // of the zip, base64 as AWS gives it
-	CodeSize      int64             `json:"codeSize"`
-	Code          []byte            `json:"-"` // the zip itself
+	// ProvisionedConcurrency is how many environments its released version has started ahead; 0 for none. It is no part of the
+	// version, and of the digest.
+	ProvisionedConcurrency int32  `json:"provisionedConcurrency,omitempty"`
+	CodeSHA256             string `json:"codeSha256"` // of the zip, base64 as AWS gives it
+	CodeSize               int64  `json:"codeSize"`
+	Code                   []byte `json:"-"` // the zip itself
 }
 
 // Ref names the function's alias.

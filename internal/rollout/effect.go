@@ -43,18 +43,14 @@ type PublishWorkflow struct {
 	Pins       []release.Pin   `json:"pins,omitempty"` // what Definition calls
 }
 
-// The stages at which hooks run, by CodeDeploy's names.
-const (
-	BeforeAllowTraffic = "BeforeAllowTraffic"
-	AfterAllowTraffic  = "AfterAllowTraffic"
-)
-
 // RunHook calls a hook. A hook may be called twice when the driver dies; it sees the same rollout ID. Answer: EventResult
 // with Hook.
 type RunHook struct {
 	Hook        Hook                  `json:"hook"`
 	Stage       string                `json:"stage"`
-	FunctionARN string                `json:"functionArn"` // of the hook function's exact green version
+	FunctionARN string                `json:"functionArn,omitempty"` // of the hook function's exact green version
+	WorkflowARN string                `json:"workflowArn,omitempty"` // of the hook workflow's exact green version
+	Run         string                `json:"run"`                   // unique to this run; the same when it is performed again
 	Rollout     string                `json:"rollout"`
 	Release     string                `json:"release"`
 	App         string                `json:"app"`
@@ -79,11 +75,16 @@ type SetRouting struct {
 
 // Check asks how green does. Answer: EventResult with Observation.
 type Check struct {
-	Step     int       `json:"step"`
+	Step     int       `json:"step"`    // 0 before the start: only alarms are asked for
 	Weight   int       `json:"weight"`  // percent that green has
 	Since    time.Time `json:"since"`   // begin of the window: the last write of the step
 	Started  time.Time `json:"started"` // the first write of the rollout; green had no traffic before
 	Subjects []Subject `json:"subjects"`
+	Alarms   []Alarm   `json:"alarms,omitempty"`
+	Probes   []Probe   `json:"probes,omitempty"`
+	// Compare asks for the stretches of every subject; Quantile, where it is above 0, for that of blue's durations.
+	Compare  bool    `json:"compare,omitempty"`
+	Quantile float64 `json:"quantile,omitempty"`
 }
 
 // Subject is one alias to look at.
@@ -93,6 +94,12 @@ type Subject struct {
 	Blue     string      `json:"blue,omitempty"` // version, as in alias.Routing; empty when the alias is new
 	Green    string      `json:"green"`
 	Required bool        `json:"required,omitempty"` // too little data makes the verdict Inconclusive
+	// Synthetic asks for so many calls of GreenARN. Calls of the exact version are then no traffic.
+	Synthetic *Synthetic `json:"synthetic,omitempty"`
+	GreenARN  string     `json:"greenArn,omitempty"` // the function's green version
+	// Through and SlowOver say from when on stretches are asked for, and what counts as slow in them; 0 when not known yet.
+	Through  time.Time     `json:"through,omitzero"`
+	SlowOver time.Duration `json:"slowOver,omitempty"`
 }
 
 // Wake asks for an EventWake at or after At.

@@ -48,10 +48,11 @@ const (
 	// EventPromote ends the present waiting. It overrides Inconclusive only where the rollout has paused because of it,
 	// unless Full is set. It never overrides Unhealthy.
 	EventPromote EventKind = "promote"
-	EventPause   EventKind = "pause"  // no step advances until EventResume or EventPromote; watching goes on
-	EventResume  EventKind = "resume" // ends a pause; a verdict that stayed Inconclusive gets its timeout anew
-	EventAbort   EventKind = "abort"  // go back to the routing recorded before the rollout
-	EventRetry   EventKind = "retry"  // failed-dirty: try again what could not be put right
+	EventPause   EventKind = "pause"   // no step advances until EventResume or EventPromote; watching goes on
+	EventResume  EventKind = "resume"  // ends a pause; a verdict that stayed Inconclusive gets its timeout anew
+	EventAbort   EventKind = "abort"   // go back to the routing recorded before the rollout
+	EventApprove EventKind = "approve" // the hook that waits for a person succeeds
+	EventRetry   EventKind = "retry"   // failed-dirty: try again what could not be put right
 )
 
 // HookResult is a hook's answer.

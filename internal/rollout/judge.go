@@ -51,6 +51,12 @@ type Observed struct {
 	Green Counts      `json:"green"`
 	// Unseen says why this alias cannot be observed at all, such as an Express workflow whose executions are not listed.
 	Unseen string `json:"unseen,omitempty"`
+	// Synthetic are the calls that the source made itself for this look; they are not in Green.
+	Synthetic Counts `json:"synthetic,omitzero"`
+	// Stretches are those since the check's Through, with requests in them, oldest first. All before Through here are over.
+	Stretches []Stretch     `json:"stretches,omitempty"`
+	Through   time.Time     `json:"through,omitzero"`
+	SlowOver  time.Duration `json:"slowOver,omitempty"` // blue's quantile, where the check asks for it; 0 when not known yet
 }
 
 // Finding is the judgement of a health source.
@@ -58,6 +64,13 @@ type Finding struct {
 	Source    string    `json:"source"` // such as "alarm orders-5xx"
 	Judgement Judgement `json:"judgement"`
 	Reason    string    `json:"reason"`
+	DryRun    bool      `json:"dryRun,omitempty"` // told, never decides
+}
+
+// Known is what is known of one alias beside the window of a check.
+type Known struct {
+	Compared  Compared
+	Synthetic Counts // calls made for this step
 }
 
 // Verdict is the answer to a check, with the numbers that it rests on.
@@ -70,6 +83,9 @@ type Verdict struct {
 	Subjects  []SubjectVerdict `json:"subjects,omitempty"`
 	Findings  []Finding        `json:"findings,omitempty"`
 	Needed    int64            `json:"needed,omitempty"` // requests still needed, over all aliases
+	// Weight is the percent that green had, Observed the percent of the functions' requests that it got; nil where blue showed none.
+	Weight   int      `json:"weight"`
+	Observed *float64 `json:"observed,omitempty"`
 }
 
 // SubjectVerdict is the judgement of one alias.
@@ -80,27 +96,42 @@ type SubjectVerdict struct {
 	Blue      Counts      `json:"blue"`
 	Green     Counts      `json:"green"`
 	Needed    int64       `json:"needed,omitempty"` // requests that green still needs to be judged
+
+	Synthetic   Counts       `json:"synthetic,omitzero"` // calls made for this step, not in Green
+	Comparisons []Comparison `json:"comparisons,omitempty"`
 }
 
-// Judge says how green does by what was observed. It is a function of its arguments alone. Aliases of the check that the
-// observation does not mention count as without data. Without any data the judgement is Inconclusive.
-func Judge(settings CheckSettings, check Check, seen Observation) Verdict {
-	v := Verdict{Step: check.Step, At: seen.At, Findings: seen.Findings}
+// Judge says how green does by what was observed, and what else is known of the aliases. It is a function of its arguments
+// alone. Aliases of the check that the observation does not mention count as without data. Without any data the judgement
+// is Inconclusive. What is only a dry run is told in the verdict and decides nothing.
+func Judge(settings CheckSettings, check Check, seen Observation, known map[release.Ref]Known) Verdict {
+	v := Verdict{Step: check.Step, At: seen.At, Findings: seen.Findings, Weight: check.Weight}
 	observed := make(map[release.Ref]Observed, len(seen.Subjects))
 	for _, o := range seen.Subjects {
 		observed[o.Ref] = o
 	}
 	by := map[Judgement][]string{}
+	var blue, green int64
 	for _, subject := range check.Subjects {
-		s := judgeSubject(settings, subject, observed[subject.Ref])
+		s := judgeSubject(settings, subject, observed[subject.Ref], known[subject.Ref], check.comparable())
 		v.Subjects = append(v.Subjects, s)
 		v.Needed += s.Needed
 		by[s.Judgement] = append(by[s.Judgement], subject.Ref.Name+": "+s.Reason)
+		if subject.Ref.Kind == release.KindFunction && subject.Blue != "" {
+			blue, green = blue+s.Blue.Requests, green+s.Green.Requests
+		}
+	}
+	if blue > 0 { // a source may count green alone
+		percent := 100 * float64(green) / float64(blue+green)
+		v.Observed = &percent
 	}
 	for _, f := range seen.Findings {
+		if f.DryRun {
+			continue
+		}
 		j := f.Judgement
 		switch j {
-		case Healthy, Unhealthy, Inconclusive, Error:
+		case Healthy, Unhealthy, Inconclusive, Error, NotObserved:
 		default:
 			j = Error
 		}
@@ -119,28 +150,52 @@ func Judge(settings CheckSettings, check Check, seen Observation) Verdict {
 	return v
 }
 
-func judgeSubject(settings CheckSettings, subject Subject, o Observed) SubjectVerdict {
-	s := SubjectVerdict{Ref: subject.Ref, Blue: o.Blue, Green: o.Green}
+// judgeSubject judges one alias, in this order: numbers that make no sense; more errors than allowed; worse than blue; too few
+// requests; not shown to be as good as blue, where that is asked for; and only then Healthy.
+func judgeSubject(settings CheckSettings, subject Subject, o Observed, known Known, aliases int) SubjectVerdict {
+	s := SubjectVerdict{Ref: subject.Ref, Blue: o.Blue, Green: o.Green, Synthetic: known.Synthetic}
 	need, what := settings.MinRequests, "requests"
 	if subject.Ref.Kind == release.KindStateMachine {
 		need, what = settings.MinExecutions, "finished executions"
 	}
-	g := o.Green
+	if subject.Blue != "" {
+		for _, c := range settings.Compare {
+			s.Comparisons = append(s.Comparisons, c.judge(settings, known.Compared, aliases))
+		}
+	}
+	g := Counts{Requests: o.Green.Requests + known.Synthetic.Requests, Errors: o.Green.Errors + known.Synthetic.Errors}
+	if known.Synthetic.Requests > 0 {
+		what += fmt.Sprintf(" (%d synthetic)", known.Synthetic.Requests)
+	}
+	tooMany := float64(g.Errors) > settings.MaxErrorRate*float64(max(g.Requests, need))+1e-9 // 0.29 × 100 is below 29 in floating point
+	worse, unshown := s.deciding(Unhealthy), s.deciding(Inconclusive)
 	switch {
 	case g.Requests < 0 || g.Errors < 0 || g.Errors > g.Requests:
 		s.Judgement, s.Reason = Error, fmt.Sprintf("%d errors among %d %s make no sense", g.Errors, g.Requests, what)
-	case float64(g.Errors) > settings.MaxErrorRate*float64(max(g.Requests, need))+1e-9: // 0.29 × 100 is below 29 in floating point
+	case tooMany && !settings.DryRun:
 		// So many have failed that even a clean rest up to the minimum would leave the rate too high: no need to wait.
 		s.Judgement = Unhealthy
 		s.Reason = fmt.Sprintf("%d of %d %s failed (%.2f%%, allowed %.2f%%)", g.Errors, g.Requests, what, g.Rate()*100, settings.MaxErrorRate*100)
-	case g.Requests >= need:
-		s.Judgement = Healthy
-		s.Reason = fmt.Sprintf("%d of %d %s failed", g.Errors, g.Requests, what)
-	case !subject.Required:
+	case worse != nil:
+		s.Judgement, s.Reason = Unhealthy, worse.Reason
+	case g.Requests < need && !subject.Required:
 		s.Judgement, s.Reason = NotObserved, fmt.Sprintf("not observed (%d %s)", g.Requests, what)
-	default:
+	case g.Requests < need:
 		s.Judgement, s.Needed = Inconclusive, need-g.Requests
 		s.Reason = fmt.Sprintf("%d %s seen, %d more needed", g.Requests, what, s.Needed)
+	case unshown != nil && settings.shows(unshown.Metric):
+		s.Judgement, s.Reason, s.Needed = Inconclusive, unshown.Reason, unshown.Needed
+	default:
+		s.Judgement = Healthy
+		s.Reason = fmt.Sprintf("%d of %d %s failed", g.Errors, g.Requests, what)
+	}
+	if tooMany && settings.DryRun {
+		s.Reason += fmt.Sprintf("; dry run: %d of %d failed, allowed would be %.2f%%", g.Errors, g.Requests, settings.MaxErrorRate*100)
+	}
+	for _, c := range s.Comparisons {
+		if c.DryRun && c.Judgement == Unhealthy {
+			s.Reason += "; dry run: " + c.Reason
+		}
 	}
 	if o.Unseen != "" && (s.Judgement == NotObserved || s.Judgement == Inconclusive) {
 		s.Reason += ": " + o.Unseen
@@ -148,7 +203,27 @@ func judgeSubject(settings CheckSettings, subject Subject, o Observed) SubjectVe
 	return s
 }
 
+// deciding finds the first comparison that came out so and counts.
+func (s SubjectVerdict) deciding(j Judgement) *Comparison {
+	for i, c := range s.Comparisons {
+		if c.Judgement == j && !c.DryRun {
+			return &s.Comparisons[i]
+		}
+	}
+	return nil
+}
+
+// shows reports whether a metric must be shown to be good enough.
+func (c CheckSettings) shows(m Metric) bool {
+	for _, of := range c.Compare {
+		if of.Metric == m {
+			return of.UntilShown
+		}
+	}
+	return false
+}
+
 // errorVerdict is the verdict of a check that could not be made.
 func errorVerdict(check Check, at time.Time, reason string) Verdict {
-	return Verdict{Judgement: Error, Reason: reason, Step: check.Step, At: at}
+	return Verdict{Judgement: Error, Reason: reason, Step: check.Step, At: at, Weight: check.Weight}
 }

@@ -44,14 +44,14 @@ func TestJudge(t *testing.T) {
 		"a workflow that fails":               {[]Subject{api, flow}, Observation{Subjects: []Observed{saw(api, 50, 0), saw(flow, 4, 1)}}, Unhealthy, 0, "flow: 1 of 4 finished executions"},
 		"one bad function among good":         {[]Subject{api, inner}, Observation{Subjects: []Observed{saw(api, 50, 0), saw(inner, 30, 30)}}, Unhealthy, 0, "inner"},
 		"impossible numbers":                  {[]Subject{api}, Observation{Subjects: []Observed{saw(api, 5, 9)}}, Error, 0, "no sense"},
-		"an alarm":                            {[]Subject{api}, Observation{Subjects: []Observed{saw(api, 50, 0)}, Findings: []Finding{{"alarm 5xx", Unhealthy, "in ALARM"}}}, Unhealthy, 0, "alarm 5xx: in ALARM"},
-		"an alarm that is not there":          {[]Subject{api}, Observation{Subjects: []Observed{saw(api, 50, 0)}, Findings: []Finding{{"alarm 5xx", Error, "does not exist"}}}, Error, 0, ""},
-		"a finding of an unknown sort":        {[]Subject{api}, Observation{Subjects: []Observed{saw(api, 50, 0)}, Findings: []Finding{{"probe", "fine", ""}}}, Error, 0, ""},
-		"a finding alone":                     {nil, Observation{Findings: []Finding{{"probe", Healthy, "200"}}}, Healthy, 0, ""},
+		"an alarm":                            {[]Subject{api}, Observation{Subjects: []Observed{saw(api, 50, 0)}, Findings: []Finding{{Source: "alarm 5xx", Judgement: Unhealthy, Reason: "in ALARM"}}}, Unhealthy, 0, "alarm 5xx: in ALARM"},
+		"an alarm that is not there":          {[]Subject{api}, Observation{Subjects: []Observed{saw(api, 50, 0)}, Findings: []Finding{{Source: "alarm 5xx", Judgement: Error, Reason: "does not exist"}}}, Error, 0, ""},
+		"a finding of an unknown sort":        {[]Subject{api}, Observation{Subjects: []Observed{saw(api, 50, 0)}, Findings: []Finding{{Source: "probe", Judgement: "fine", Reason: ""}}}, Error, 0, ""},
+		"a finding alone":                     {nil, Observation{Findings: []Finding{{Source: "probe", Judgement: Healthy, Reason: "200"}}}, Healthy, 0, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			v := Judge(settings, Check{Step: 2, Subjects: test.subjects}, test.seen)
+			v := Judge(settings, Check{Step: 2, Subjects: test.subjects}, test.seen, nil)
 			if v.Judgement != test.want || v.Needed != test.needed || !strings.Contains(v.Reason, test.reason) || v.Step != 2 {
 				t.Errorf("got %s, needed %d: %s", v.Judgement, v.Needed, v.Reason)
 			}
@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 	}
 	required := flow
 	required.Required = true
-	if v := Judge(settings, Check{Subjects: []Subject{api, required}}, Observation{Subjects: []Observed{saw(api, 50, 0)}}); v.Judgement != Inconclusive {
+	if v := Judge(settings, Check{Subjects: []Subject{api, required}}, Observation{Subjects: []Observed{saw(api, 50, 0)}}, nil); v.Judgement != Inconclusive {
 		t.Errorf("executions are required and there were none: %s", v.Judgement)
 	}
 }
@@ -74,7 +74,7 @@ func TestJudgeComparesExactly(t *testing.T) {
 		requests := rapid.Int64Range(1, 5000).Draw(t, "requests")
 		errors := rapid.Int64Range(0, requests).Draw(t, "errors")
 		v := Judge(CheckSettings{MinRequests: 1, MaxErrorRate: float64(percent) / 100}, Check{Subjects: []Subject{api}},
-			Observation{Subjects: []Observed{saw(api, requests, errors)}})
+			Observation{Subjects: []Observed{saw(api, requests, errors)}}, nil)
 		want := Healthy
 		if errors*100 > percent*requests {
 			want = Unhealthy
@@ -171,7 +171,7 @@ func TestTransitions(t *testing.T) {
 		}
 		names[tr.Name] = true
 		for _, from := range tr.From {
-			if from == Promoted || from == RolledBack || from == tr.To {
+			if from == Promoted || from == RolledBack || from == Failed || from == tr.To {
 				t.Errorf("%s leads from %s to %s", tr.Name, from, tr.To)
 			}
 			if from == FailedDirty && !strings.HasPrefix(tr.Name, "retry-") {

@@ -410,7 +410,7 @@ func TestWhatHoldsAlways(t *testing.T) {
 				}
 				w.perform(pending[0])
 			}
-			if w.s.Phase != RolledBack && w.s.Phase != Promoted {
+			if w.s.Phase != RolledBack && w.s.Phase != Promoted && w.s.Phase != Failed {
 				t.Fatalf("a forced retry without trouble ended in %s: %q", w.s.Phase, w.s.Where())
 			}
 			w.check()
@@ -448,6 +448,8 @@ func (w *aws) check() {
 		switch {
 		case c.foreign:
 			// Written by someone else after our last write of it: nobody can know. Before it: see apply.
+		case w.s.Phase == Failed && c.revision > 1:
+			w.t.Fatalf("failed before any traffic moved, but %s was written", a.Ref)
 		case w.s.Phase == RolledBack && w.existed[a.Ref] && !sameRouting(c.routing, w.recorded[a.Ref]):
 			w.t.Fatalf("rolled back, but %s is at %s and was at %s", a.Ref, c.routing, w.recorded[a.Ref])
 		case w.s.Phase == Promoted && !sameRouting(c.routing, alias.Routing{Primary: w.versions[a.Key]}):

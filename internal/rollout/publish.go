@@ -43,6 +43,9 @@ func (r *run) record() {
 			r.fail(fmt.Sprintf("%s is half shifted already (%s): repair it, or finish the rollout that left it so", a.Ref, a.Recorded.Routing))
 			return
 		}
+		if a.Blue == blue {
+			continue // told already
+		}
 		a.Blue = blue
 		if want := r.expected(i); want != "" && want != blue {
 			text := fmt.Sprintf("%s is at version %s, but the ledger left it at %s: someone else changed it", a.Ref, blue, want)
@@ -53,7 +56,9 @@ func (r *run) record() {
 			r.note(Warning, "%s; %s counts as blue", text, blue)
 		}
 	}
-	r.take("publish")
+	if r.lookedAtAlarms() {
+		r.take("publish")
+	}
 }
 
 // expected is where the ledger believes the i-th alias to be.
@@ -215,51 +220,6 @@ func (r *run) assignGreen() {
 			r.s.Release.Workflows = append(r.s.Release.Workflows, v)
 		}
 	}
-}
-
-// hooks runs the hooks of a stage one after the other and reports whether all have succeeded.
-func (r *run) hooks(stage string, hooks []Hook) bool {
-	if r.s.HookNext >= len(hooks) {
-		return true
-	}
-	if r.pending(func(e Effect) bool { return e.RunHook != nil }) || r.waits(r.s.HookRetryAt) {
-		return false
-	}
-	e := &RunHook{
-		Hook: hooks[r.s.HookNext], Stage: stage, Rollout: r.s.Plan.ID, Release: r.s.Plan.Release, App: r.s.Plan.App,
-		Functions: map[string]TestedUnit{}, Workflows: map[string]TestedUnit{},
-	}
-	for _, v := range r.s.Release.Functions {
-		e.Functions[v.Key] = TestedUnit{ARN: v.ARN, Version: v.Version}
-	}
-	for _, v := range r.s.Release.Workflows {
-		e.Workflows[v.Key] = TestedUnit{ARN: v.ARN}
-	}
-	e.FunctionARN = e.Functions[e.Hook.Function].ARN
-	r.emit(Effect{RunHook: e})
-	return false
-}
-
-// hookFinished takes a hook's answer. A call that could not be made is repeated; an answer that is not a success is final.
-func (r *run) hookFinished(e *RunHook, ev Event) {
-	r.s.HookRetryAt = time.Time{}
-	if ev.Error != "" || ev.Hook == nil {
-		r.s.HookTries++
-		reason := orElse(ev.Error, "no answer")
-		if ev.Refused || r.s.HookTries >= r.s.Plan.Settings.Retry.Attempts {
-			r.fail(fmt.Sprintf("hook %s (%s) could not be called: %s", e.Hook.Name, e.Stage, reason))
-			return
-		}
-		r.s.HookRetryAt = r.s.Now.Add(r.s.Plan.Settings.Retry.after(r.s.HookTries))
-		return
-	}
-	if !ev.Hook.Succeeded {
-		r.fail(fmt.Sprintf("hook %s (%s) failed: %s", e.Hook.Name, e.Stage, orElse(ev.Hook.Reason, "no reason given")))
-		return
-	}
-	r.s.HookNext++
-	r.s.HookTries = 0
-	r.note(Info, "hook %s (%s) succeeded", e.Hook.Name, e.Stage)
 }
 
 func orElse(s, other string) string {

@@ -3,7 +3,9 @@ package rollout
 import (
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/tealdeploy/teal/internal/alias"
 	"github.com/tealdeploy/teal/internal/release"
 )
 
@@ -64,6 +66,7 @@ func (r *run) aim(a *Alias, want release.AliasRouting) {
 		r.emit(Effect{ReadRouting: &ReadRouting{Ref: a.Ref}})
 	default:
 		a.Touched = true
+		a.Sent = append(a.Sent, want.Routing)
 		if want.Revision != "" {
 			a.Spent = append(a.Spent, want.Revision)
 		}
@@ -102,9 +105,13 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 	case ev.Error == "" && !ev.Conflict && ev.Routing != nil && sameRouting(ev.Routing.Routing, e.Want.Routing):
 		a.Actual, a.Doubt, a.Tries = *ev.Routing, false, 0
 		a.Actual.Ref = a.Ref
-		if r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh {
-			a.Settled = true
+		restored := r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh
+		if restored && r.mayComeLate(a) {
+			a.Doubt, a.Confirm = true, r.s.Now.Add(latestWrite)
+			a.RetryAt = a.Confirm
+			return
 		}
+		a.Sent, a.Settled = nil, restored
 	case ev.Conflict:
 		// Someone else was there first, or this very write was applied when its answer was lost: look.
 		a.Doubt = true
@@ -123,6 +130,17 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 		a.Doubt = true
 		r.missed(a, orElse(ev.Error, "the answer shows another routing than the one asked for"))
 	}
+}
+
+// latestWrite is how long after it was given up a write may still be applied.
+const latestWrite = 30 * time.Second
+
+// mayComeLate reports whether a write of which nothing was heard could still undo the restoration. Lambda refuses it, as the
+// revision has moved on; a state machine's alias has none, and looks as it did when that write was sent.
+func (r *run) mayComeLate(a *Alias) bool {
+	return a.Ref.Kind == release.KindStateMachine && slices.ContainsFunc(a.Sent, func(sent alias.Routing) bool {
+		return !sameRouting(sent, a.Recorded.Routing)
+	})
 }
 
 // routingRead takes the answer of a reading.
@@ -158,7 +176,7 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 	absent := seen.Routing.Primary == ""
 	switch {
 	case !absent && sameRouting(seen.Routing, a.goalAt(shift.Weight)):
-		a.Actual, a.Doubt, a.Tries = seen, false, 0 // the write was applied, its answer was lost
+		a.Actual, a.Doubt, a.Tries, a.Sent = seen, false, 0, nil // the write was applied, its answer was lost
 	case absent && a.Actual.Routing.Primary == "", seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing):
 		a.Doubt = false // nothing happened: write again
 		r.exhausted(a)
@@ -192,6 +210,8 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 		a.Actual, a.Doubt = seen, false
 	case seen.Routing.Primary == "":
 		a.Actual, a.Doubt, a.Gone = seen, false, true
+	case sameRouting(seen.Routing, a.Recorded.Routing) && !a.Confirm.IsZero() && !r.s.Now.Before(a.Confirm):
+		a.Actual, a.Doubt, a.Settled, a.Sent = seen, false, true, nil
 	case sameRouting(seen.Routing, a.Recorded.Routing) && (!outdated || last):
 		a.Actual, a.Doubt, a.Settled = seen, false, true
 		if outdated {
@@ -200,7 +220,7 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 	case last && r.ours(a, seen):
 		a.Actual, a.Doubt = seen, outdated
 		a.Failed = a.LastFail
-	case outdated && seen.Revision != a.Actual.Revision:
+	case outdated && !last && seen.Revision != a.Actual.Revision:
 		r.missed(a, "only outdated readings")
 	case r.ours(a, seen):
 		a.Actual, a.Doubt = seen, false // write back from there
@@ -209,14 +229,10 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 	}
 }
 
-// ours reports whether a routing is one that this rollout found or may have written.
+// ours reports whether a routing is where this rollout knows the alias to be, or one that it has sent without hearing of it.
 func (r *run) ours(a *Alias, seen release.AliasRouting) bool {
-	if sameRouting(seen.Routing, a.Recorded.Routing) {
-		return true
-	}
-	return slices.ContainsFunc(r.s.Plan.Settings.Strategy.Steps, func(s Shift) bool {
-		return sameRouting(seen.Routing, a.goalAt(s.Weight))
-	})
+	return seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing) ||
+		slices.ContainsFunc(a.Sent, func(sent alias.Routing) bool { return sameRouting(seen.Routing, sent) })
 }
 
 // exhausted gives an alias up on the way forward when its attempts are used up. It stays in doubt: a write of it was not
@@ -246,7 +262,7 @@ func (r *run) turn() {
 	r.drop(func(e Effect) bool { return e.ReadRouting == nil && e.SetRouting == nil })
 	for i := range r.s.Aliases {
 		a := &r.s.Aliases[i]
-		a.Tries, a.RetryAt, a.Failed, a.Settled = 0, r.s.Now, "", false
+		a.Tries, a.RetryAt, a.Failed, a.Settled, a.Confirm = 0, r.s.Now, "", false, time.Time{}
 	}
 }
 
@@ -296,6 +312,10 @@ func (r *run) goBack() {
 			r.lose()
 			return
 		}
+	}
+	if !r.s.Moved() {
+		r.take("stopped")
+		return
 	}
 	r.take("restored")
 	r.note(Info, "every alias is as it was before the rollout")

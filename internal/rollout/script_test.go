@@ -192,7 +192,7 @@ func (sc *script) play(line string) []string {
 			}
 		}
 		return []string{"(nothing is due)"}
-	case "promote", "pause", "resume", "abort", "retry":
+	case "promote", "approve", "pause", "resume", "abort", "retry":
 		return sc.step(Event{Kind: EventKind(words[0]), By: "ann", Full: strings.Contains(line, "full"), Force: strings.Contains(line, "force")})
 	case "again":
 		return sc.step(sc.last)
@@ -375,6 +375,9 @@ func scriptPlan(t *testing.T, o map[string]string) Plan {
 			w.Version = &release.StateMachineVersion{Key: key, Name: key, ARN: workflowARN(key, v)}
 		}
 		p.Workflows = append(p.Workflows, w)
+	}
+	if limit, ok := o["approval"]; ok {
+		p.Settings.Before = []Hook{{Approval: true, Timeout: duration(limit)}}
 	}
 	if name := o["strategy"]; name != "" {
 		s, err := ParseStrategy(name)

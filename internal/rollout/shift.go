@@ -13,8 +13,9 @@ func (r *run) beginStep(n int) {
 	r.s.Step, r.s.StepSet, r.s.StepSince = n, false, time.Time{}
 	r.s.Wait = Wait{}
 	for i := range r.s.Aliases {
-		r.s.Aliases[i].Tries, r.s.Aliases[i].RetryAt = 0, time.Time{}
+		r.s.Aliases[i].Tries, r.s.Aliases[i].RetryAt, r.s.Aliases[i].Synthetic = 0, time.Time{}, Counts{}
 	}
+	r.beginHooks()
 	r.drop(func(e Effect) bool { return e.Check != nil })
 }
 
@@ -35,10 +36,18 @@ func (r *run) shift() {
 		}
 		r.s.StepSet, r.s.StepSince = true, r.s.Now
 		r.note(Info, "step %d of %d: %d%% to green", r.s.Step, r.s.Steps(), shift.Weight)
+		if shift.Weight == 0 {
+			r.preview()
+		}
+		return
+	}
+	// Hooks of a step run beside its pause and its checks: a load test makes the traffic that the check is waiting for.
+	hooked := r.hooks(AtStep, shift.Hooks)
+	if r.s.Phase != Shifting {
 		return
 	}
 	// The very first release of everything has no blue to compare with or to go back to, and no traffic to watch.
-	if !r.nothingToWatch() && !r.stepIsOver(shift) {
+	if !r.nothingToWatch() && !r.stepIsOver(shift, hooked) || !hooked {
 		return
 	}
 	if r.s.Step < r.s.Steps() {
@@ -53,12 +62,12 @@ func (r *run) shift() {
 // bake watches at 100 %.
 func (r *run) bake() {
 	shift, _ := r.s.Shift()
-	if !r.nothingToWatch() && !r.stepIsOver(shift) {
+	if !r.nothingToWatch() && !r.stepIsOver(shift, true) {
 		return
 	}
 	r.drop(func(e Effect) bool { return e.Check != nil })
 	r.take("promote")
-	r.s.HookNext, r.s.HookTries, r.s.HookRetryAt = 0, 0, time.Time{}
+	r.beginHooks()
 }
 
 // nothingToWatch reports whether every alias that moves is new, and no pause or person holds the step.
@@ -66,21 +75,34 @@ func (r *run) nothingToWatch() bool {
 	return r.mayMove() && !slices.ContainsFunc(r.s.Aliases, func(a Alias) bool { return !a.Fresh && !a.Unchanged() })
 }
 
-// stepIsOver reports whether the step under way may be left, and asks for what is missing.
-func (r *run) stepIsOver(shift Shift) bool {
+// preview says where green can be tried while it has no traffic.
+func (r *run) preview() {
+	for _, v := range r.s.Release.Functions {
+		if v.ARN != "" {
+			r.note(Info, "green without traffic: %s", v.ARN)
+		}
+	}
+	for _, v := range r.s.Release.Workflows {
+		r.note(Info, "green without traffic: %s", v.ARN)
+	}
+}
+
+// stepIsOver reports whether the step under way may be left, and asks for what is missing. hooked says that its hooks have
+// succeeded: while they run, watching goes on.
+func (r *run) stepIsOver(shift Shift, hooked bool) bool {
 	w := &r.s.Wait
 	skipped := !w.Skipped.IsZero()
 	pauseOver := r.s.Full || !r.waits(r.s.PauseEnds())
 	judged := !shift.Check || w.Override || r.s.Full || r.healthy(skipped)
 	paused := r.s.Paused.Reason != NotPaused
-	if shift.Check && !r.s.Full && (!judged || !pauseOver || paused) {
+	if shift.Check && !r.s.Full && (!judged || !pauseOver || paused || !hooked) {
 		r.check(shift)
 		if !judged && pauseOver && !paused && r.tooLong() {
 			return false
 		}
 	}
 	switch {
-	case !pauseOver || !judged || paused:
+	case !pauseOver || !judged || paused || !hooked:
 		return false
 	case shift.Hold && !skipped && !r.s.Full:
 		r.s.Paused = Pause{Reason: PausedHolding, Since: r.s.Now}
@@ -114,7 +136,14 @@ func (r *run) check(shift Shift) {
 	if r.waits(due) {
 		return
 	}
-	e := &Check{Step: r.s.Step, Weight: shift.Weight, Since: r.s.StepSince, Started: r.s.Started}
+	settings := r.s.Plan.Settings.Check
+	e := &Check{
+		Step: r.s.Step, Weight: shift.Weight, Since: r.s.StepSince, Started: r.s.Started,
+		Alarms: r.alarms(), Probes: settings.Probes, Compare: len(settings.Compare) > 0,
+	}
+	for _, c := range settings.Compare {
+		e.Quantile = max(e.Quantile, c.Quantile)
+	}
 	for _, a := range r.s.Aliases {
 		if a.Unchanged() {
 			continue
@@ -123,14 +152,36 @@ func (r *run) check(shift Shift) {
 		if a.Ref.Kind == release.KindStateMachine {
 			required = r.s.Plan.Settings.Check.RequireExecutions
 		}
-		e.Subjects = append(e.Subjects, Subject{Ref: a.Ref, Key: a.Key, Blue: a.Blue, Green: a.Green, Required: required})
+		subject := Subject{Ref: a.Ref, Key: a.Key, Blue: a.Blue, Green: a.Green, Required: required}
+		if e.Compare && a.Blue != "" {
+			subject.Through, subject.SlowOver = a.Compared.Through, a.Compared.SlowOver
+		}
+		if a.Ref.Kind == release.KindFunction {
+			if subject.Synthetic = settings.synthetic(a.Key); subject.Synthetic != nil {
+				subject.GreenARN = r.functionARN(a.Key)
+			}
+		}
+		e.Subjects = append(e.Subjects, subject)
 	}
 	w.Asked = r.s.Now
 	r.emit(Effect{Check: e})
 }
 
+func (r *run) functionARN(key string) string {
+	for _, v := range r.s.Release.Functions {
+		if v.Key == key {
+			return v.ARN
+		}
+	}
+	return ""
+}
+
 // checked takes the answer of a check.
 func (r *run) checked(p Pending, ev Event) {
+	if r.s.Phase == Planned {
+		r.alarmsSeen(ev)
+		return
+	}
 	if (r.s.Phase != Shifting && r.s.Phase != Baking) || p.Effect.Check.Step != r.s.Step {
 		return
 	}
@@ -138,7 +189,12 @@ func (r *run) checked(p Pending, ev Event) {
 	if ev.Error != "" || ev.Observation == nil {
 		v = errorVerdict(*p.Effect.Check, r.s.Now, orElse(ev.Error, "no answer"))
 	} else {
-		v = Judge(r.s.Plan.Settings.Check, *p.Effect.Check, *ev.Observation)
+		known, err := r.seen(*p.Effect.Check, *ev.Observation)
+		if err != nil {
+			v = errorVerdict(*p.Effect.Check, r.s.Now, err.Error())
+		} else {
+			v = Judge(r.s.Plan.Settings.Check, *p.Effect.Check, *ev.Observation, known)
+		}
 	}
 	v.Asked = p.Since
 	if v.At.IsZero() {
@@ -151,7 +207,11 @@ func (r *run) checked(p Pending, ev Event) {
 		r.s.Verdicts = append(r.s.Verdicts, v)
 	}
 	if !had || last.Step != v.Step || last.Judgement != v.Judgement {
-		r.note(Info, "step %d: %s: %s", v.Step, v.Judgement, v.Reason)
+		observed := ""
+		if v.Observed != nil {
+			observed = fmt.Sprintf(" (set %d%%, observed %.1f%%)", v.Weight, *v.Observed)
+		}
+		r.note(Info, "step %d: %s: %s%s", v.Step, v.Judgement, v.Reason, observed)
 	}
 	if v.Judgement != Error {
 		r.s.Wait.Errors = 0

@@ -32,6 +32,10 @@ type State struct {
 	HookNext    int       `json:"hookNext"` // index of the next hook of the stage
 	HookTries   int       `json:"hookTries,omitempty"`
 	HookRetryAt time.Time `json:"hookRetryAt,omitzero"`
+	Ran         []HookRun `json:"ran,omitempty"` // how the latest hooks went, oldest first
+
+	AlarmsSeen bool     `json:"alarmsSeen,omitempty"` // the alarms were looked at before the start
+	Ignored    []string `json:"ignored,omitempty"`    // names of alarms that fired then and count no more
 
 	Paused Pause `json:"paused,omitzero"`
 	// Verdicts holds the latest verdict of every step that had one, in order.
@@ -71,7 +75,11 @@ type Alias struct {
 	Touched  bool                 `json:"touched,omitempty"` // a write was asked for
 	// Spent are the revisions that writes of this rollout expected. A reading that shows one may be outdated, and while
 	// the alias still has one, a write that was thought lost may yet be applied.
-	Spent    []string  `json:"spent,omitempty"`
+	Spent []string `json:"spent,omitempty"`
+	// Sent are the routings of writes of which no success was heard since Actual was known: any may have been applied.
+	Sent []alias.Routing `json:"sent,omitempty"`
+	// Confirm is when a restored routing is looked at once more: a write that was given up may have been applied late.
+	Confirm  time.Time `json:"confirm,omitzero"`
 	Tries    int       `json:"tries,omitempty"` // failed attempts at the present aim
 	RetryAt  time.Time `json:"retryAt,omitzero"`
 	Settled  bool      `json:"settled,omitempty"` // going back is over for this alias
@@ -79,6 +87,9 @@ type Alias struct {
 	Foreign  bool      `json:"foreign,omitempty"` // Actual was written by someone else
 	Gone     bool      `json:"gone,omitempty"`    // the alias was deleted by someone else
 	LastFail string    `json:"lastFail,omitempty"`
+
+	Compared  Compared `json:"compared,omitzero"`  // blue against green since the first shift
+	Synthetic Counts   `json:"synthetic,omitzero"` // calls that this step's checks have made
 }
 
 // Unchanged reports whether the release leaves the alias where it is: the version was taken over.
@@ -105,6 +116,7 @@ const (
 	PausedByUser      PauseReason = "user"
 	PausedHolding     PauseReason = "hold"         // the step waits until it is promoted
 	PausedByNoVerdict PauseReason = "inconclusive" // the verdict stayed Inconclusive
+	PausedForApproval PauseReason = "approval"     // a hook waits for a person
 )
 
 // Pause is a pause that only a person ends.
@@ -234,13 +246,15 @@ func (s State) clone() State {
 	s.Units = slices.Clone(s.Units)
 	s.Aliases = slices.Clone(s.Aliases)
 	for i := range s.Aliases {
-		s.Aliases[i].Spent = slices.Clip(s.Aliases[i].Spent)
+		s.Aliases[i].Spent, s.Aliases[i].Sent = slices.Clip(s.Aliases[i].Spent), slices.Clip(s.Aliases[i].Sent)
 	}
 	s.Release.Functions = slices.Clone(s.Release.Functions)
 	s.Release.Workflows = slices.Clone(s.Release.Workflows)
 	s.Verdicts = slices.Clone(s.Verdicts)
 	s.Pending = slices.Clone(s.Pending)
 	s.Notes = slices.Clone(s.Notes)
+	s.Ran = slices.Clone(s.Ran)
+	s.Ignored = slices.Clip(s.Ignored)
 	return s
 }
 

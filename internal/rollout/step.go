@@ -224,8 +224,15 @@ func (r *run) wish(ev Event) error {
 		}
 		r.fail("aborted" + by)
 	case EventPromote:
-		if s.Phase != Shifting && s.Phase != Baking && !(ev.Full && goingForward) {
+		approving := s.Paused.Reason == PausedForApproval
+		if s.Phase != Shifting && s.Phase != Baking && !(ev.Full && goingForward) && !approving {
 			return forbidden("there is no step to end")
+		}
+		if approving {
+			r.approve(by)
+			if !ev.Full {
+				break
+			}
 		}
 		if s.Paused.Reason == PausedByNoVerdict {
 			s.Wait.Override = true
@@ -239,6 +246,11 @@ func (r *run) wish(ev Event) error {
 		}
 		s.Wait.Skipped, s.Wait.From = s.Now, s.Now
 		s.Paused = Pause{}
+	case EventApprove:
+		if s.Paused.Reason != PausedForApproval {
+			return forbidden("nothing waits for an approval")
+		}
+		r.approve(by)
 	case EventPause:
 		if !goingForward || s.Phase == Promoting {
 			return forbidden("")
@@ -253,6 +265,8 @@ func (r *run) wish(ev Event) error {
 			return forbidden("it is not paused")
 		case PausedHolding:
 			return forbidden("the step waits until it is promoted: use promote")
+		case PausedForApproval:
+			return forbidden("a hook waits for a person: use approve")
 		}
 		s.Wait.From = s.Now
 		s.Paused = Pause{}

@@ -20,6 +20,7 @@ type Shift struct {
 	Pause  time.Duration `json:"pause,omitempty"` // how long to stay, from the last write of the step
 	Hold   bool          `json:"hold,omitempty"`  // stay until a person promotes
 	Check  bool          `json:"check,omitempty"` // advance only on a Healthy verdict
+	Hooks  []Hook        `json:"hooks,omitempty"` // run in order from when the weight is set; all must succeed
 }
 
 // presetNames are CodeDeploy's deployment configurations for Lambda, without their prefix.
@@ -41,8 +42,11 @@ func Presets() []string {
 // as Canary5Percent1Minute. Every step below 100 % is checked. An unknown name is an error that lists what is known.
 func ParseStrategy(name string) (Strategy, error) {
 	short := strings.TrimPrefix(strings.TrimPrefix(name, "CodeDeployDefault."), "Lambda")
-	if short == "AllAtOnce" {
+	switch short {
+	case "AllAtOnce":
 		return Strategy{Name: name, Steps: []Shift{{Weight: 100}}}, nil
+	case BlueGreen:
+		return Strategy{Name: name, Steps: []Shift{{Weight: 0, Hold: true}, {Weight: 100}}}, nil
 	}
 	if rest, ok := strings.CutPrefix(short, "Canary"); ok {
 		if percent, minutes, ok := parsePreset(rest, "Percent"); ok {
@@ -54,8 +58,39 @@ func ParseStrategy(name string) (Strategy, error) {
 			return Linear(name, percent, minutes), nil
 		}
 	}
-	return Strategy{}, fmt.Errorf("unknown strategy %q; use one of %s, or write the steps", name, strings.Join(presetNames, ", "))
+	return Strategy{}, fmt.Errorf("unknown strategy %q; use one of %s, %s, or write the steps", name, strings.Join(presetNames, ", "), BlueGreen)
 }
+
+// BlueGreen is the strategy that keeps green without traffic, to be tried by its exact versions, until a person promotes it;
+// then all traffic moves at once.
+const BlueGreen = "BlueGreen"
+
+// Preference makes the strategy of CloudFormation's DeploymentPreference for state machines: LINEAR, CANARY or ALL_AT_ONCE,
+// with a percentage of 1 to 99 and an interval of 1 to 2100 min.
+//
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-stepfunctions-statemachinealias-deploymentpreference.html
+func Preference(kind string, percent int, interval time.Duration) (Strategy, error) {
+	if kind == "ALL_AT_ONCE" {
+		if percent != 0 || interval != 0 {
+			return Strategy{}, errors.New("ALL_AT_ONCE takes neither a percentage nor an interval")
+		}
+		return Strategy{Name: kind, Steps: []Shift{{Weight: 100}}}, nil
+	}
+	if kind != "CANARY" && kind != "LINEAR" {
+		return Strategy{}, fmt.Errorf("there is no type %q; write LINEAR, CANARY or ALL_AT_ONCE", kind)
+	}
+	if percent < 1 || percent > 99 || interval < time.Minute || interval > longestInterval {
+		return Strategy{}, fmt.Errorf("%s takes a percentage of 1 to 99 and an interval of 1m to %s", kind, longestInterval)
+	}
+	name := fmt.Sprintf("%s %d%% %s", kind, percent, interval)
+	if kind == "CANARY" {
+		return Strategy{Name: name, Steps: []Shift{{Weight: percent, Pause: interval, Check: true}, {Weight: 100}}}, nil
+	}
+	return Linear(name, percent, interval), nil
+}
+
+// longestInterval is the longest that CloudFormation's deployment preference takes.
+const longestInterval = 2100 * time.Minute
 
 // Linear shifts percent more every interval, beginning at once, until 100 %. Steps below 100 % are checked.
 func Linear(name string, percent int, interval time.Duration) Strategy {
@@ -76,8 +111,7 @@ func parsePreset(s, sep string) (percent int, interval time.Duration, ok bool) {
 	m = strings.TrimSuffix(strings.TrimSuffix(m, "s"), "Minute")
 	percent, err1 := strconv.Atoi(p)
 	minutes, err2 := strconv.Atoi(m)
-	// 2100 minutes is the longest interval that CloudFormation's deployment preference takes.
-	if err1 != nil || err2 != nil || percent < 1 || percent > 99 || minutes < 1 || minutes > 2100 {
+	if err1 != nil || err2 != nil || percent < 1 || percent > 99 || minutes < 1 || minutes > int(longestInterval/time.Minute) {
 		return 0, 0, false
 	}
 	return percent, time.Duration(minutes) * time.Minute, true

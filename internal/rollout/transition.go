@@ -8,7 +8,7 @@ import (
 // Phase is where a rollout stands.
 type Phase string
 
-// The phases. The last three are ends; failed-dirty is one from which a person can go on.
+// The phases. The last four are ends; failed-dirty is one from which a person can go on.
 const (
 	Planned     Phase = "planned"    // reading and recording the routing of every alias
 	Publishing  Phase = "publishing" // versions are made: functions, then the workflows that are pinned to them
@@ -19,6 +19,7 @@ const (
 	Promoted    Phase = "promoted"
 	RollingBack Phase = "rolling-back"
 	RolledBack  Phase = "rolled-back"
+	Failed      Phase = "failed"       // stopped before any traffic moved: there was nothing to put back
 	FailedDirty Phase = "failed-dirty" // some alias is not where it should be, or unknown; the lock is kept
 )
 
@@ -42,6 +43,7 @@ var transitions = []Transition{
 	{"finish", []Phase{Promoting}, Promoted},              // every hook after traffic succeeded
 	{"go-back", forward, RollingBack},                     // a failure, an Unhealthy verdict or a person's wish
 	{"restored", []Phase{RollingBack}, RolledBack},        // every alias is as recorded
+	{"stopped", []Phase{RollingBack}, Failed},             // no alias was ever written
 	{"lose", []Phase{RollingBack, Shifting}, FailedDirty}, // some alias could not be put right
 	{"retry-back", []Phase{FailedDirty}, RollingBack},
 	{"retry-return", []Phase{FailedDirty}, Shifting}, // for Kind Return
@@ -51,7 +53,9 @@ var transitions = []Transition{
 func Transitions() []Transition { return slices.Clone(transitions) }
 
 // Ended reports whether nothing more happens by itself.
-func (p Phase) Ended() bool { return p == Promoted || p == RolledBack || p == FailedDirty }
+func (p Phase) Ended() bool {
+	return p == Promoted || p == RolledBack || p == Failed || p == FailedDirty
+}
 
 // take changes the phase by the named transition. A transition that is not listed is a fault of the machine itself; Step
 // then refuses the event and leaves the state as it was.

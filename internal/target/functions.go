@@ -71,6 +71,11 @@ func (t *Target) publishedFunction(ctx context.Context, f release.Function, vers
 	if err != nil {
 		return release.FunctionVersion{}, err
 	}
+	if f.ProvisionedConcurrency > 0 { // green is warm before any weight moves
+		if err := t.Provision(ctx, f.Name, version, f.ProvisionedConcurrency); err != nil {
+			return release.FunctionVersion{}, err
+		}
+	}
 	return release.FunctionVersion{
 		Key: f.Key, Name: f.Name, Version: version, ARN: unqualified(aws.ToString(c.FunctionArn)) + ":" + version,
 		Digest: f.Digest(), New: why.Action == release.Publish, Reason: why.Reason,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -24,10 +25,12 @@ import (
 // Options are the settings of a Target. The zero value is fit for use.
 type Options struct {
 	// Parallel bounds how many functions and workflows are published or observed at once, to stay below the control
-	// planes' rate limits (15 requests a second for Lambda's); 0 means 4.
+	// planes' rate limits (15 requests a second for Lambda's); 0 means 8.
 	Parallel int
 	// WaitFor bounds the wait until a function or version is ready; 0 means 5 minutes.
 	WaitFor time.Duration
+	// Limited keeps requests within the rates that AWS documents. To AWS itself they always do.
+	Limited bool
 	// MaxAttempts bounds the SDK's attempts at one request, throttling included; 0 means 8.
 	MaxAttempts int
 }
@@ -38,6 +41,7 @@ type Target struct {
 	states   *sfn.Client
 	gateway  *apigatewayv2.Client
 	sts      *sts.Client
+	iam      *iam.Client
 	region   string
 	endpoint string // for messages
 	waitFor  time.Duration
@@ -50,7 +54,7 @@ type Target struct {
 // New makes a Target from the SDK's configuration, whose endpoint, region and credentials it uses.
 func New(cfg aws.Config, o Options) *Target {
 	if o.Parallel <= 0 {
-		o.Parallel = 4
+		o.Parallel = 8
 	}
 	if o.WaitFor <= 0 {
 		o.WaitFor = 5 * time.Minute
@@ -62,9 +66,12 @@ func New(cfg aws.Config, o Options) *Target {
 	if cfg.RetryMaxAttempts == 0 {
 		cfg.RetryMaxAttempts = o.MaxAttempts
 	}
+	if cfg.BaseEndpoint == nil || o.Limited {
+		newLimiter().install(&cfg)
+	}
 	t := &Target{
 		lambda: lambda.NewFromConfig(cfg), states: sfn.NewFromConfig(cfg), gateway: apigatewayv2.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
-		region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
+		iam: iam.NewFromConfig(cfg), region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
 	}
 	if cfg.BaseEndpoint != nil {
 		t.endpoint = *cfg.BaseEndpoint

@@ -2,278 +2,252 @@ package apigateway
 
 import (
 	"context"
-	"net"
-	"net/netip"
+	"encoding/json"
+	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
+
+	"github.com/tealdeploy/teal/internal/executeapi"
 )
 
-// routeSelection is the only route selection expression of HTTP APIs; AWS also takes it with braces.
-const routeSelection = "$request.method $request.path"
-
-// CreateApi makes an HTTP API; with Target, also an integration, a route and the $default stage (quick create).
-// It fails with BadRequestException.
-func (s *Service) CreateApi(ctx context.Context, in *apigatewayv2.CreateApiInput) (*apigatewayv2.CreateApiOutput, error) {
-	switch in.ProtocolType {
-	case types.ProtocolTypeHttp:
-	case types.ProtocolTypeWebsocket:
-		return nil, unsupported("The protocol type WEBSOCKET")
-	default:
-		return nil, badRequest("Invalid protocol specified. Must be one of [HTTP, WEBSOCKET]")
-	}
-	if in.Target == nil && (in.RouteKey != nil || in.CredentialsArn != nil) {
-		return nil, badRequest("routeKey and credentialsArn are part of quick create and need a target")
-	}
+// newDraft makes an API with a root resource and AWS's two models.
+func (s *Service) newDraft(a types.RestApi) *draft {
 	d := &draft{api: &api{deployments: make(map[string]*deployment)}}
 	d.fill()
-	d.API = types.Api{
-		Name: in.Name, ProtocolType: in.ProtocolType, CreatedDate: s.now(), Description: in.Description, Version: in.Version,
-		ApiKeySelectionExpression: aws.String("$request.header.x-api-key"),
-		RouteSelectionExpression:  aws.String(routeSelection),
-		DisableExecuteApiEndpoint: aws.Bool(aws.ToBool(in.DisableExecuteApiEndpoint)),
-		CorsConfiguration:         in.CorsConfiguration,
-		IpAddressType:             in.IpAddressType,
-		Tags:                      in.Tags,
-	}
-	if d.API.IpAddressType == "" {
-		d.API.IpAddressType = types.IpAddressTypeIpv4
-	}
-	if in.ApiKeySelectionExpression != nil {
-		d.API.ApiKeySelectionExpression = in.ApiKeySelectionExpression
-	}
-	if err := checkRouteSelection(in.RouteSelectionExpression); err != nil {
-		return nil, err
-	}
-	if err := checkAPI(&d.API); err != nil {
-		return nil, err
-	}
-	if in.Target != nil {
-		if err := quickCreate(d, in, s); err != nil {
-			return nil, err
+	root := d.newID(10)
+	a.CreatedDate, a.RootResourceId, a.ApiStatus = s.now(), &root, types.ApiStatusAvailable
+	d.API = a
+	d.Binary = a.BinaryMediaTypes
+	d.Resources[root] = types.Resource{Id: &root, Path: aws.String("/"), ResourceMethods: map[string]types.Method{}}
+	for name, schema := range map[string]string{
+		"Empty": `{"$schema":"http://json-schema.org/draft-04/schema#","title":"Empty Schema","type":"object"}`,
+		"Error": `{"$schema":"http://json-schema.org/draft-04/schema#","title":"Error Schema","type":"object","properties":{"message":{"type":"string"}}}`,
+	} {
+		d.Models[name] = types.Model{
+			Id: aws.String(d.newID(6)), Name: aws.String(name), ContentType: aws.String("application/json"), Schema: aws.String(schema),
+			Description: aws.String("This is a default " + strings.ToLower(name) + " schema model"),
 		}
+	}
+	return d
+}
+
+// newID draws an ID that nothing of the API has.
+func (d *draft) newID(n int) string {
+	return executeapi.NewID(n, func(id string) bool {
+		_, resource := d.Resources[id]
+		_, authorizer := d.Authorizers[id]
+		_, validator := d.Validators[id]
+		return resource || authorizer || validator || d.deployments[id] != nil
+	})
+}
+
+// CreateRestApi makes an API with a root resource, or fails with BadRequestException.
+func (s *Service) CreateRestApi(ctx context.Context, in *apigateway.CreateRestApiInput) (*apigateway.CreateRestApiOutput, error) {
+	if in.CloneFrom != nil {
+		return nil, unsupported("cloneFrom")
+	}
+	a := *as[types.RestApi](in)
+	d := s.newDraft(a)
+	if err := completeAPI(&d.API); err != nil {
+		return nil, err
 	}
 	if err := s.create(ctx, d); err != nil {
 		return nil, err
 	}
-	a := s.present(d.API)
-	return &apigatewayv2.CreateApiOutput{
-		ApiEndpoint: a.ApiEndpoint, ApiGatewayManaged: a.ApiGatewayManaged, ApiId: a.ApiId, ApiKeySelectionExpression: a.ApiKeySelectionExpression,
-		CorsConfiguration: a.CorsConfiguration, CreatedDate: a.CreatedDate, Description: a.Description,
-		DisableExecuteApiEndpoint: a.DisableExecuteApiEndpoint, IpAddressType: a.IpAddressType, Name: a.Name, ProtocolType: a.ProtocolType,
-		RouteSelectionExpression: a.RouteSelectionExpression, Tags: a.Tags, Version: a.Version,
-	}, nil
+	return as[apigateway.CreateRestApiOutput](d.API), nil
 }
 
-// quickCreate adds the integration, the route and the stage that CreateApi makes of a target.
-func quickCreate(d *draft, in *apigatewayv2.CreateApiInput, s *Service) error {
-	key := "$default"
-	if in.RouteKey != nil {
-		key = *in.RouteKey
+// completeAPI validates an API and fills AWS's defaults.
+func completeAPI(a *types.RestApi) error {
+	if n := len([]rune(aws.ToString(a.Name))); n < 1 || n > 1024 {
+		return badRequest("Invalid REST API name: it must have 1 to 1024 characters")
 	}
-	if _, err := parseRouteKey(key); err != nil {
-		return err
+	if a.ApiKeySource == "" {
+		a.ApiKeySource = types.ApiKeySourceTypeHeader
 	}
-	integration := types.Integration{
-		ApiGatewayManaged: aws.Bool(true), IntegrationType: types.IntegrationTypeAwsProxy, IntegrationUri: in.Target,
-		PayloadFormatVersion: aws.String("2.0"), CredentialsArn: in.CredentialsArn,
+	if a.EndpointConfiguration == nil || len(a.EndpointConfiguration.Types) == 0 {
+		a.EndpointConfiguration = &types.EndpointConfiguration{Types: []types.EndpointType{types.EndpointTypeEdge}}
 	}
-	if err := completeIntegration(&integration, s.cfg.Region); err != nil {
-		return err
+	for _, t := range a.EndpointConfiguration.Types {
+		switch t {
+		case types.EndpointTypeEdge, types.EndpointTypeRegional:
+		case types.EndpointTypePrivate:
+			return unsupported("The endpoint type PRIVATE")
+		default:
+			return badRequest("Invalid endpoint type %s: must be one of [EDGE, REGIONAL, PRIVATE]", t)
+		}
 	}
-	iid := newID(7, func(string) bool { return false })
-	integration.IntegrationId = &iid
-	d.Integrations[iid] = integration
-	rid := newID(7, func(string) bool { return false })
-	d.Routes[rid] = types.Route{
-		ApiGatewayManaged: aws.Bool(true), RouteId: &rid, RouteKey: &key, Target: aws.String("integrations/" + iid),
-		ApiKeyRequired: aws.Bool(false), AuthorizationType: types.AuthorizationTypeNone,
+	if a.EndpointConfiguration.IpAddressType == "" {
+		a.EndpointConfiguration.IpAddressType = types.IpAddressTypeIpv4
 	}
-	d.Stages[defaultStageName] = types.Stage{
-		ApiGatewayManaged: aws.Bool(true), StageName: aws.String(defaultStageName), AutoDeploy: aws.Bool(true), CreatedDate: s.now(),
-		LastUpdatedDate: s.now(), DefaultRouteSettings: &types.RouteSettings{DetailedMetricsEnabled: aws.Bool(false)},
+	switch {
+	case aws.ToString(a.Policy) != "":
+		return unsupported("A resource policy of an API (policy)")
+	case a.MinimumCompressionSize != nil:
+		return unsupported("minimumCompressionSize")
+	case a.ApiKeySource != types.ApiKeySourceTypeHeader:
+		return unsupported("The API key source " + string(a.ApiKeySource))
 	}
-	d.redeploy = true
+	if err := executeapi.CheckTags(a.Tags); err != nil {
+		return badRequest("%s", err)
+	}
+	for _, m := range a.BinaryMediaTypes {
+		if !strings.Contains(m, "/") {
+			return badRequest("Invalid binary media type %s", m)
+		}
+	}
 	return nil
 }
 
-// GetApi describes an API, or fails with NotFoundException.
-func (s *Service) GetApi(_ context.Context, in *apigatewayv2.GetApiInput) (*apigatewayv2.GetApiOutput, error) {
-	found, err := s.find(in.ApiId)
+// GetRestApi describes an API, or fails with NotFoundException.
+func (s *Service) GetRestApi(_ context.Context, in *apigateway.GetRestApiInput) (*apigateway.GetRestApiOutput, error) {
+	a, err := s.find(in.RestApiId)
 	if err != nil {
 		return nil, err
 	}
-	a := s.present(found.API)
-	return &apigatewayv2.GetApiOutput{
-		ApiEndpoint: a.ApiEndpoint, ApiGatewayManaged: a.ApiGatewayManaged, ApiId: a.ApiId, ApiKeySelectionExpression: a.ApiKeySelectionExpression,
-		CorsConfiguration: a.CorsConfiguration, CreatedDate: a.CreatedDate, Description: a.Description,
-		DisableExecuteApiEndpoint: a.DisableExecuteApiEndpoint, IpAddressType: a.IpAddressType, Name: a.Name, ProtocolType: a.ProtocolType,
-		RouteSelectionExpression: a.RouteSelectionExpression, Tags: a.Tags, Version: a.Version,
-	}, nil
+	return as[apigateway.GetRestApiOutput](a.API), nil
 }
 
-// GetApis lists the APIs in the order of their IDs.
-func (s *Service) GetApis(_ context.Context, in *apigatewayv2.GetApisInput) (*apigatewayv2.GetApisOutput, error) {
-	found, next, err := page(*s.state.Load(), in.MaxResults, in.NextToken)
+// GetRestApis lists the APIs in the order of their IDs.
+func (s *Service) GetRestApis(_ context.Context, in *apigateway.GetRestApisInput) (*apigateway.GetRestApisOutput, error) {
+	found, next, err := page(*s.state.Load(), in.Limit, in.Position)
 	if err != nil {
 		return nil, err
 	}
-	out := &apigatewayv2.GetApisOutput{Items: make([]types.Api, len(found)), NextToken: next}
+	out := &apigateway.GetRestApisOutput{Items: make([]types.RestApi, len(found)), Position: next}
 	for i, a := range found {
-		out.Items[i] = s.present(a.API)
+		out.Items[i] = a.API
 	}
 	return out, nil
 }
 
-// UpdateApi changes the members that are set. It fails with NotFoundException or BadRequestException.
-func (s *Service) UpdateApi(ctx context.Context, in *apigatewayv2.UpdateApiInput) (*apigatewayv2.UpdateApiOutput, error) {
-	if in.Target != nil || in.RouteKey != nil || in.CredentialsArn != nil {
-		return nil, unsupported("Changing the target, routeKey or credentialsArn of a quick create through UpdateApi")
-	}
-	if err := checkRouteSelection(in.RouteSelectionExpression); err != nil {
-		return nil, err
-	}
-	var a types.Api
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
-		set(&d.API.Name, in.Name)
-		set(&d.API.Description, in.Description)
-		set(&d.API.Version, in.Version)
-		set(&d.API.ApiKeySelectionExpression, in.ApiKeySelectionExpression)
-		set(&d.API.DisableExecuteApiEndpoint, in.DisableExecuteApiEndpoint)
-		set(&d.API.CorsConfiguration, in.CorsConfiguration)
-		if in.IpAddressType != "" {
-			d.API.IpAddressType = in.IpAddressType
+// UpdateRestApi patches name, description, binaryMediaTypes, disableExecuteApiEndpoint and the endpoint's type.
+func (s *Service) UpdateRestApi(ctx context.Context, in *apigateway.UpdateRestApiInput) (*apigateway.UpdateRestApiOutput, error) {
+	var out *apigateway.UpdateRestApiOutput
+	err := s.change(ctx, in.RestApiId, func(d *draft) error {
+		a := &d.API
+		var kind string
+		err := patches{
+			"name": text(&a.Name), "description": text(&a.Description), "version": text(&a.Version), "policy": text(&a.Policy),
+			"apiKeySource":              word(&a.ApiKeySource),
+			"binaryMediaTypes":          list(&a.BinaryMediaTypes),
+			"disableExecuteApiEndpoint": flag(func(v bool) { a.DisableExecuteApiEndpoint = v }),
+			"minimumCompressionSize":    refused("minimumCompressionSize"),
+			"endpointConfiguration": func(op types.PatchOperation, rest []string) error {
+				if len(rest) != 2 || rest[0] != "types" || op.Op != types.OpReplace {
+					return unsupported("The patch path " + aws.ToString(op.Path))
+				}
+				return word(&kind)(op, nil)
+			},
+		}.apply(in.PatchOperations)
+		if err != nil {
+			return err
 		}
-		a = s.present(d.API)
-		return checkAPI(&d.API)
+		if kind != "" {
+			a.EndpointConfiguration.Types = []types.EndpointType{types.EndpointType(kind)}
+		}
+		d.Binary = slices.Clone(a.BinaryMediaTypes)
+		out = as[apigateway.UpdateRestApiOutput](*a)
+		return completeAPI(a)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &apigatewayv2.UpdateApiOutput{
-		ApiEndpoint: a.ApiEndpoint, ApiGatewayManaged: a.ApiGatewayManaged, ApiId: a.ApiId, ApiKeySelectionExpression: a.ApiKeySelectionExpression,
-		CorsConfiguration: a.CorsConfiguration, CreatedDate: a.CreatedDate, Description: a.Description,
-		DisableExecuteApiEndpoint: a.DisableExecuteApiEndpoint, IpAddressType: a.IpAddressType, Name: a.Name, ProtocolType: a.ProtocolType,
-		RouteSelectionExpression: a.RouteSelectionExpression, Tags: a.Tags, Version: a.Version,
-	}, nil
+	return out, err
 }
 
-// DeleteApi removes an API with all that belongs to it, or fails with NotFoundException.
-func (s *Service) DeleteApi(ctx context.Context, in *apigatewayv2.DeleteApiInput) (*apigatewayv2.DeleteApiOutput, error) {
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
+// DeleteRestApi removes an API with all that belongs to it, or fails with NotFoundException.
+func (s *Service) DeleteRestApi(ctx context.Context, in *apigateway.DeleteRestApiInput) (*apigateway.DeleteRestApiOutput, error) {
+	return nil, s.change(ctx, in.RestApiId, func(d *draft) error {
 		d.deleted = true
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &apigatewayv2.DeleteApiOutput{}, nil
 }
 
-// DeleteCorsConfiguration takes the CORS configuration off an API, or fails with NotFoundException.
-func (s *Service) DeleteCorsConfiguration(ctx context.Context, in *apigatewayv2.DeleteCorsConfigurationInput) (*apigatewayv2.DeleteCorsConfigurationOutput, error) {
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
-		d.API.CorsConfiguration = nil
+// tagged finds what an ARN names: an API (…::/restapis/ID) or a stage (…::/restapis/ID/stages/NAME).
+func tagged(resource *string) (id, stage string, err error) {
+	_, rest, ok := strings.Cut(aws.ToString(resource), ":/restapis/")
+	parts := strings.Split(rest, "/")
+	switch {
+	case ok && len(parts) == 1:
+		return parts[0], "", nil
+	case ok && len(parts) == 3 && parts[1] == "stages":
+		return parts[0], parts[2], nil
+	}
+	return "", "", badRequest("Invalid resource ARN %s: tags belong to REST APIs and their stages here", aws.ToString(resource))
+}
+
+func (s *Service) retag(ctx context.Context, resource *string, f func(map[string]string)) error {
+	id, stage, err := tagged(resource)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, &id, func(d *draft) error {
+		tags := &d.API.Tags
+		st, ok := d.Stages[stage]
+		if stage != "" {
+			if !ok {
+				return missing("stage")
+			}
+			tags = &st.Tags
+		}
+		makeNil(tags)
+		f(*tags)
+		if err := executeapi.CheckTags(*tags); err != nil {
+			return badRequest("%s", err)
+		}
+		if len(*tags) > 50 {
+			return badRequest("A resource can have at most 50 tags")
+		}
+		if stage != "" {
+			d.Stages[stage] = st
+		}
 		return nil
 	})
+}
+
+// TagResource adds tags to an API or a stage.
+func (s *Service) TagResource(ctx context.Context, in *apigateway.TagResourceInput) (*apigateway.TagResourceOutput, error) {
+	return nil, s.retag(ctx, in.ResourceArn, func(tags map[string]string) {
+		for k, v := range in.Tags {
+			tags[k] = v
+		}
+	})
+}
+
+// UntagResource takes tags off an API or a stage.
+func (s *Service) UntagResource(ctx context.Context, in *apigateway.UntagResourceInput) (*apigateway.UntagResourceOutput, error) {
+	return nil, s.retag(ctx, in.ResourceArn, func(tags map[string]string) {
+		for _, k := range in.TagKeys {
+			delete(tags, k)
+		}
+	})
+}
+
+// GetTags lists the tags of an API or a stage.
+func (s *Service) GetTags(_ context.Context, in *apigateway.GetTagsInput) (*apigateway.GetTagsOutput, error) {
+	id, stage, err := tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
-	return &apigatewayv2.DeleteCorsConfigurationOutput{}, nil
-}
-
-// present adds what depends on where the service runs.
-func (s *Service) present(a types.Api) types.Api {
-	a.ApiEndpoint = aws.String("http://" + *a.ApiId + executeAPI + s.endpoint)
-	return a
-}
-
-func checkRouteSelection(e *string) error {
-	if e != nil && *e != routeSelection && *e != "${request.method} ${request.path}" {
-		return badRequest("Invalid routeSelectionExpression %q: for HTTP APIs it must be %q", *e, routeSelection)
-	}
-	return nil
-}
-
-// tagText reports whether s is what AWS takes as a tag's key or value: at least least and at most most characters out of
-// [\pL\pZ\pN_.:/=+\-@]. It is no regular expression because compiling that one takes longer than the platform's start.
-//
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
-func tagText(s string, least, most int) bool {
-	n := 0
-	for _, r := range s {
-		if n++; n > most || r == utf8.RuneError || !unicode.In(r, unicode.L, unicode.Z, unicode.N) && !strings.ContainsRune("_.:/=+-@", r) {
-			return false
-		}
-	}
-	return n >= least
-}
-
-func checkTags(tags map[string]string) error {
-	for k, v := range tags {
-		if !tagText(k, 1, 128) {
-			return badRequest("Invalid tag key: %q", k)
-		}
-		if !tagText(v, 0, 256) {
-			return badRequest("Invalid value of tag %q: %q", k, v)
-		}
-	}
-	return nil
-}
-
-func checkAPI(a *types.Api) error {
-	if err := checkLength("name", a.Name, 1, 128); err != nil {
-		return err
-	}
-	if err := checkLength("description", a.Description, 0, 1024); err != nil {
-		return err
-	}
-	if err := checkLength("version", a.Version, 0, 64); err != nil {
-		return err
-	}
-	if a.IpAddressType != types.IpAddressTypeIpv4 && a.IpAddressType != types.IpAddressTypeDualstack {
-		return badRequest("Invalid ipAddressType %q: must be one of [ipv4, dualstack]", a.IpAddressType)
-	}
-	if err := checkTags(a.Tags); err != nil {
-		return err
-	}
-	return checkCORS(a.CorsConfiguration)
-}
-
-// checkLength bounds a string's length in characters; a nil string counts as missing when lo is not 0.
-func checkLength(what string, v *string, lo, hi int) error {
-	n := len([]rune(aws.ToString(v)))
-	switch {
-	case n < lo && v == nil:
-		return badRequest("%s is required", what)
-	case n < lo || n > hi:
-		return badRequest("%s must have %d to %d characters; it has %d", what, lo, hi, n)
-	}
-	return nil
-}
-
-// set replaces *field when the request has a value for it.
-func set[T any](field **T, v *T) {
-	if v != nil {
-		*field = v
-	}
-}
-
-// endpointName gives the name below which APIs get theirs: an address becomes localhost, with the same port.
-func endpointName(hostport string) string {
-	host, port, err := net.SplitHostPort(hostport)
+	a, err := s.find(&id)
 	if err != nil {
-		host, port = hostport, ""
+		return nil, err
 	}
-	if _, err := netip.ParseAddr(host); err == nil || host == "" {
-		host = "localhost"
+	if stage == "" {
+		return &apigateway.GetTagsOutput{Tags: a.API.Tags}, nil
 	}
-	if port == "" {
-		return host
+	st, ok := a.Stages[stage]
+	if !ok {
+		return nil, missing("stage")
 	}
-	return host + ":" + port
+	return &apigateway.GetTagsOutput{Tags: st.Tags}, nil
 }
+
+// GetAccount gives the limits of the account, which are AWS's defaults and are not enforced across APIs.
+func (s *Service) GetAccount(context.Context, *apigateway.GetAccountInput) (*apigateway.GetAccountOutput, error) {
+	return &apigateway.GetAccountOutput{ThrottleSettings: &types.ThrottleSettings{BurstLimit: accountBurst, RateLimit: accountRate}, Features: []string{}}, nil
+}
+
+// decode reads JSON that a client sent in a member.
+func decode(raw string, v any) error { return json.Unmarshal([]byte(raw), v) }

@@ -6,47 +6,44 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
 
+	"github.com/tealdeploy/teal/internal/executeapi"
 	"github.com/tealdeploy/teal/internal/store"
 )
 
 const (
-	bucketAPIs        = "apigateway.apis"        // API ID → document
-	bucketDeployments = "apigateway.deployments" // API ID/deployment ID → deployment
+	bucketAPIs        = "apigateway.restapis"        // API ID → document
+	bucketDeployments = "apigateway.restdeployments" // API ID/deployment ID → deployment
 )
 
-// api is one HTTP API as it serves now. It is immutable once published.
+// api is one REST API as it serves now. It is immutable once published.
 type api struct {
 	document
 	raw         []byte // the document as stored
 	deployments map[string]*deployment
 
-	// Compiled from the above.
-	named        map[string]*stage // by stage name
-	defaultStage *stage            // nil when there is no $default
-	cors         *corsRules        // nil when the API has no CORS configuration
-	closed       bool              // the execute-api endpoint is switched off
+	stages map[string]*stage // compiled
+	closed bool              // the execute-api endpoint is switched off
 }
 
 // document is one API but for its deployments; one value of the store.
 type document struct {
-	API types.Api
+	API types.RestApi
 	configuration
 	Stages map[string]types.Stage
 }
 
 // configuration is what a deployment freezes.
 type configuration struct {
-	Integrations map[string]types.Integration
-	Routes       map[string]types.Route
-}
-
-func (c configuration) clone() configuration {
-	return configuration{Integrations: maps.Clone(c.Integrations), Routes: maps.Clone(c.Routes)}
+	Resources   map[string]types.Resource // with their methods
+	Authorizers map[string]types.Authorizer
+	Models      map[string]types.Model // by name
+	Validators  map[string]types.RequestValidator
+	Responses   map[string]types.GatewayResponse // those that were changed, by type
+	Binary      []string                         // media types
 }
 
 // deployment is a frozen configuration.
@@ -57,25 +54,44 @@ type deployment struct {
 }
 
 // fill makes the maps that JSON leaves nil.
-func (d *document) fill() {
-	if d.Integrations == nil {
-		d.Integrations = make(map[string]types.Integration)
-	}
-	if d.Routes == nil {
-		d.Routes = make(map[string]types.Route)
-	}
-	if d.Stages == nil {
-		d.Stages = make(map[string]types.Stage)
+func (c *configuration) fill() {
+	makeNil(&c.Resources)
+	makeNil(&c.Authorizers)
+	makeNil(&c.Models)
+	makeNil(&c.Validators)
+	makeNil(&c.Responses)
+	for id, r := range c.Resources {
+		makeNil(&r.ResourceMethods)
+		c.Resources[id] = r
 	}
 }
 
-// draft is an API being changed. Its maps are its own; the values in them are replaced, never changed in place.
+func (d *document) fill() {
+	d.configuration.fill()
+	makeNil(&d.Stages)
+}
+
+func makeNil[V any](m *map[string]V) {
+	if *m == nil {
+		*m = make(map[string]V)
+	}
+}
+
+// draft is an API being changed. It shares nothing with the one that serves, but for deployments.
 type draft struct {
 	*api
-	batch store.Batch
-	// redeploy is set when routes or integrations changed: stages with autoDeploy get a new deployment.
-	redeploy bool
-	deleted  bool
+	batch   store.Batch
+	deleted bool
+}
+
+// copyOf makes a deep copy of what is kept as JSON anyway.
+func copyOf[T any](v T) (T, error) {
+	var c T
+	raw, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(raw, &c)
+	}
+	return c, err
 }
 
 // change applies f to the API with this ID, makes the result durable and lets it serve. Nothing is changed when f, the
@@ -87,10 +103,11 @@ func (s *Service) change(ctx context.Context, id *string, f func(d *draft) error
 	if old == nil {
 		return s.noAPI(id)
 	}
-	d := &draft{api: &api{
-		document:    document{API: old.API, configuration: old.clone(), Stages: maps.Clone(old.Stages)},
-		deployments: maps.Clone(old.deployments),
-	}}
+	d := &draft{api: &api{deployments: maps.Clone(old.deployments)}}
+	if err := json.Unmarshal(old.raw, &d.document); err != nil {
+		return fmt.Errorf("apigateway: REST API %s: %w", *id, err)
+	}
+	d.fill()
 	d.batch.ExpectValue(bucketAPIs, *id, old.raw)
 	if err := f(d); err != nil {
 		return err
@@ -98,17 +115,17 @@ func (s *Service) change(ctx context.Context, id *string, f func(d *draft) error
 	return s.finish(ctx, *id, d)
 }
 
-// create makes a new API out of d; the API's ID is chosen here. The caller has filled d's document but for that.
+// create makes a new API out of d; the API's ID is chosen here.
 func (s *Service) create(ctx context.Context, d *draft) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := newID(10, func(id string) bool { return s.lookup(id) != nil })
-	d.API.ApiId = &id
+	id := executeapi.NewID(10, func(id string) bool { return s.lookup(id) != nil })
+	d.API.Id = &id
 	d.batch.ExpectAbsent(bucketAPIs, id)
 	return s.finish(ctx, id, d)
 }
 
-// finish deploys, compiles, stores and publishes d. The caller holds mu.
+// finish compiles, stores and publishes d. The caller holds mu.
 func (s *Service) finish(ctx context.Context, id string, d *draft) error {
 	if d.deleted {
 		d.batch.Delete(bucketAPIs, id)
@@ -121,17 +138,12 @@ func (s *Service) finish(ctx context.Context, id string, d *draft) error {
 		s.publish(id, nil)
 		return nil
 	}
-	if d.redeploy {
-		if err := s.autoDeploy(d); err != nil {
-			return err
-		}
-	}
 	if err := s.compile(d.api); err != nil {
-		return fmt.Errorf("apigateway: API %s: %w", id, err)
+		return fmt.Errorf("apigateway: REST API %s: %w", id, err)
 	}
 	raw, err := json.Marshal(d.document)
 	if err != nil {
-		return fmt.Errorf("apigateway: encode API %s: %w", id, err)
+		return fmt.Errorf("apigateway: encode REST API %s: %w", id, err)
 	}
 	d.raw = raw
 	d.batch.Put(bucketAPIs, id, raw)
@@ -153,81 +165,20 @@ func (s *Service) commit(ctx context.Context, b *store.Batch) error {
 	return nil
 }
 
-// autoDeploy freezes the draft's configuration for the stages with autoDeploy, and drops the automatic deployments that
-// no stage serves any more.
-func (s *Service) autoDeploy(d *draft) error {
-	var dep *deployment
-	for name, st := range d.Stages {
-		if !aws.ToBool(st.AutoDeploy) {
-			continue
+// edit is change for one thing of the API: f gets it and returns what it becomes.
+func edit[T any](s *Service, ctx context.Context, id *string, find func(d *draft) (T, error), f func(d *draft, v *T) error, keep func(d *draft, v T)) (T, error) {
+	var got T
+	err := s.change(ctx, id, func(d *draft) error {
+		v, err := find(d)
+		if err != nil {
+			return err
 		}
-		if dep == nil {
-			var err error
-			dep, err = s.deploy(d, true, aws.String("Automatic deployment triggered by changes to the Api configuration"))
-			if err != nil {
-				return err
-			}
+		if err := f(d, &v); err != nil {
+			return err
 		}
-		st.DeploymentId = dep.Deployment.DeploymentId
-		st.LastDeploymentStatusMessage = aws.String("Successfully deployed stage with deployment ID '" + *st.DeploymentId + "'")
-		st.LastUpdatedDate = dep.Deployment.CreatedDate
-		d.Stages[name] = st
-	}
-	d.dropUnserved()
-	return nil
-}
-
-// dropUnserved removes the automatic deployments that no stage serves.
-func (d *draft) dropUnserved() {
-	for id, dep := range d.deployments {
-		if !aws.ToBool(dep.Deployment.AutoDeployed) || d.servedBy(id) != "" {
-			continue
-		}
-		delete(d.deployments, id)
-		d.batch.Delete(bucketDeployments, *d.API.ApiId+"/"+id)
-	}
-}
-
-// servedBy names a stage that serves the deployment, or returns "".
-func (d *draft) servedBy(deploymentID string) string {
-	for name, st := range d.Stages {
-		if aws.ToString(st.DeploymentId) == deploymentID {
-			return name
-		}
-	}
-	return ""
-}
-
-// deploy freezes the draft's configuration.
-func (s *Service) deploy(d *draft, auto bool, description *string) (*deployment, error) {
-	id := newID(6, func(id string) bool { return d.deployments[id] != nil })
-	dep := &deployment{
-		API: *d.API.ApiId,
-		Deployment: types.Deployment{
-			AutoDeployed: &auto, CreatedDate: s.now(), DeploymentId: &id, Description: description,
-			DeploymentStatus: types.DeploymentStatusDeployed,
-		},
-		Configuration: d.configuration.clone(),
-	}
-	raw, err := json.Marshal(dep)
-	if err != nil {
-		return nil, fmt.Errorf("apigateway: encode deployment %s: %w", id, err)
-	}
-	d.deployments[id] = dep
-	d.batch.Put(bucketDeployments, dep.API+"/"+id, raw)
-	return dep, nil
-}
-
-// newID draws an ID of n characters as AWS's are, lower-case letters and digits, that is not taken.
-func newID(n int, taken func(string) bool) string {
-	const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
-	b := make([]byte, n)
-	for {
-		for i := range b {
-			b[i] = alphabet[rand.IntN(len(alphabet))]
-		}
-		if id := string(b); !taken(id) {
-			return id
-		}
-	}
+		keep(d, v)
+		got = v
+		return nil
+	})
+	return got, err
 }

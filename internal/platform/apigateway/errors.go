@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
+
+	"github.com/tealdeploy/teal/internal/executeapi"
 )
 
 func badRequest(format string, args ...any) error {
@@ -16,8 +18,9 @@ func conflict(format string, args ...any) error {
 	return &types.ConflictException{Message: aws.String(fmt.Sprintf(format, args...))}
 }
 
-func notFound(format string, args ...any) error {
-	return &types.NotFoundException{Message: aws.String(fmt.Sprintf(format, args...))}
+// missing says that an identifier names nothing, in AWS's words.
+func missing(what string) error {
+	return &types.NotFoundException{Message: aws.String("Invalid " + what + " identifier specified")}
 }
 
 // unsupported refuses by name what AWS has and this platform has not.
@@ -26,23 +29,7 @@ func unsupported(what string) error {
 }
 
 func (s *Service) noAPI(id *string) error {
-	return notFound("Invalid API identifier specified %s:%s", s.cfg.Account, aws.ToString(id))
-}
-
-func noIntegration(id *string) error {
-	return notFound("Invalid Integration identifier specified %s", aws.ToString(id))
-}
-
-func noRoute(id *string) error {
-	return notFound("Invalid Route identifier specified %s", aws.ToString(id))
-}
-
-func noStage(name *string) error {
-	return notFound("Invalid stage identifier specified %s", aws.ToString(name))
-}
-
-func noDeployment(id *string) error {
-	return notFound("Invalid deployment identifier specified %s", aws.ToString(id))
+	return &types.NotFoundException{Message: aws.String("Invalid API identifier specified " + s.cfg.Account + ":" + aws.ToString(id))}
 }
 
 // find returns an API or AWS's error.
@@ -58,4 +45,20 @@ func (s *Service) find(id *string) (*api, error) {
 func (s *Service) now() *time.Time {
 	t := s.cfg.Clock.Now().UTC().Truncate(time.Second)
 	return &t
+}
+
+// page is one page of m's values. Without a limit it has 25 as on AWS; 500 is the most.
+func page[T any](m map[string]T, limit *int32, position *string) ([]T, *string, error) {
+	size := "25"
+	if limit != nil {
+		if *limit < 1 || *limit > 500 {
+			return nil, nil, badRequest("Invalid value for limit: it must be between 1 and 500")
+		}
+		size = fmt.Sprint(*limit)
+	}
+	items, next, err := executeapi.Page(m, "limit", "position", &size, position)
+	if err != nil {
+		return nil, nil, badRequest("%s", err)
+	}
+	return items, next, nil
 }

@@ -3,329 +3,289 @@ package apigateway
 import (
 	"context"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
 
 	"github.com/tealdeploy/teal/internal/arn"
+	"github.com/tealdeploy/teal/internal/awsproto"
+	"github.com/tealdeploy/teal/internal/executeapi"
 )
 
-// Limits of HTTP APIs, https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-const (
-	maxPayload     = 10 << 20 // bytes of a request's body
-	minTimeoutMS   = 50
-	maxTimeoutMS   = 30000
-	startExecution = "StepFunctions-StartExecution"
-)
+// maxTimeoutMS is AWS's default limit of an integration, in milliseconds.
+const maxTimeoutMS = 29000
 
-// CreateIntegration adds an integration. It fails with NotFoundException or BadRequestException; integrations that this
-// platform does not serve are refused by name.
-func (s *Service) CreateIntegration(ctx context.Context, in *apigatewayv2.CreateIntegrationInput) (*apigatewayv2.CreateIntegrationOutput, error) {
-	if in.TlsConfig != nil {
-		return nil, unsupported("tlsConfig")
+// PutIntegration sets a method's integration. It fails with NotFoundException or BadRequestException; integrations that
+// this platform does not serve are refused by name.
+func (s *Service) PutIntegration(ctx context.Context, in *apigateway.PutIntegrationInput) (*apigateway.PutIntegrationOutput, error) {
+	i := *as[types.Integration](in)
+	i.HttpMethod, i.TimeoutInMillis = in.IntegrationHttpMethod, aws.ToInt32(in.TimeoutInMillis)
+	if i.CacheNamespace == nil {
+		i.CacheNamespace = in.ResourceId
 	}
-	i := types.Integration{
-		IntegrationType: in.IntegrationType, IntegrationSubtype: in.IntegrationSubtype, IntegrationUri: in.IntegrationUri,
-		IntegrationMethod: in.IntegrationMethod, PayloadFormatVersion: in.PayloadFormatVersion, TimeoutInMillis: in.TimeoutInMillis,
-		CredentialsArn: in.CredentialsArn, Description: in.Description, RequestParameters: in.RequestParameters,
-		ConnectionId: in.ConnectionId, ConnectionType: in.ConnectionType, ContentHandlingStrategy: in.ContentHandlingStrategy,
-		PassthroughBehavior: in.PassthroughBehavior, RequestTemplates: in.RequestTemplates, ResponseParameters: in.ResponseParameters,
-		TemplateSelectionExpression: in.TemplateSelectionExpression,
-	}
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
-		if err := completeIntegration(&i, s.cfg.Region); err != nil {
-			return err
+	err := s.editMethod(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(_ *draft, m *types.Method) error {
+		if m.MethodIntegration != nil {
+			i.IntegrationResponses = m.MethodIntegration.IntegrationResponses
 		}
-		id := newID(7, func(id string) bool { _, ok := d.Integrations[id]; return ok })
-		i.IntegrationId = &id
-		d.Integrations[id] = i
-		d.redeploy = true
-		return nil
+		m.MethodIntegration = &i
+		return s.completeIntegration(&i)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &apigatewayv2.CreateIntegrationOutput{
-		ConnectionType: i.ConnectionType, CredentialsArn: i.CredentialsArn, Description: i.Description, IntegrationId: i.IntegrationId,
-		IntegrationMethod: i.IntegrationMethod, IntegrationSubtype: i.IntegrationSubtype, IntegrationType: i.IntegrationType,
-		IntegrationUri: i.IntegrationUri, PayloadFormatVersion: i.PayloadFormatVersion, RequestParameters: i.RequestParameters,
-		TimeoutInMillis: i.TimeoutInMillis,
-	}, nil
-}
-
-// GetIntegration describes an integration, or fails with NotFoundException.
-func (s *Service) GetIntegration(_ context.Context, in *apigatewayv2.GetIntegrationInput) (*apigatewayv2.GetIntegrationOutput, error) {
-	a, err := s.find(in.ApiId)
-	if err != nil {
-		return nil, err
-	}
-	i, ok := a.Integrations[aws.ToString(in.IntegrationId)]
-	if !ok {
-		return nil, noIntegration(in.IntegrationId)
-	}
-	return &apigatewayv2.GetIntegrationOutput{
-		ApiGatewayManaged: i.ApiGatewayManaged, ConnectionType: i.ConnectionType, CredentialsArn: i.CredentialsArn, Description: i.Description,
-		IntegrationId: i.IntegrationId, IntegrationMethod: i.IntegrationMethod, IntegrationSubtype: i.IntegrationSubtype,
-		IntegrationType: i.IntegrationType, IntegrationUri: i.IntegrationUri, PayloadFormatVersion: i.PayloadFormatVersion,
-		RequestParameters: i.RequestParameters, TimeoutInMillis: i.TimeoutInMillis,
-	}, nil
-}
-
-// GetIntegrations lists an API's integrations, or fails with NotFoundException.
-func (s *Service) GetIntegrations(_ context.Context, in *apigatewayv2.GetIntegrationsInput) (*apigatewayv2.GetIntegrationsOutput, error) {
-	a, err := s.find(in.ApiId)
-	if err != nil {
-		return nil, err
-	}
-	items, next, err := page(a.Integrations, in.MaxResults, in.NextToken)
-	if err != nil {
-		return nil, err
-	}
-	return &apigatewayv2.GetIntegrationsOutput{Items: items, NextToken: next}, nil
-}
-
-// UpdateIntegration changes the members that are set; request parameters are merged, and one with an empty value is
-// removed. It fails as CreateIntegration does.
-func (s *Service) UpdateIntegration(ctx context.Context, in *apigatewayv2.UpdateIntegrationInput) (*apigatewayv2.UpdateIntegrationOutput, error) {
-	if in.TlsConfig != nil {
-		return nil, unsupported("tlsConfig")
-	}
-	var i types.Integration
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
-		var ok bool
-		if i, ok = d.Integrations[aws.ToString(in.IntegrationId)]; !ok {
-			return noIntegration(in.IntegrationId)
-		}
-		set(&i.IntegrationSubtype, in.IntegrationSubtype)
-		set(&i.IntegrationUri, in.IntegrationUri)
-		set(&i.IntegrationMethod, in.IntegrationMethod)
-		set(&i.PayloadFormatVersion, in.PayloadFormatVersion)
-		set(&i.TimeoutInMillis, in.TimeoutInMillis)
-		set(&i.CredentialsArn, in.CredentialsArn)
-		set(&i.Description, in.Description)
-		set(&i.ConnectionId, in.ConnectionId)
-		set(&i.TemplateSelectionExpression, in.TemplateSelectionExpression)
-		if in.IntegrationType != "" {
-			i.IntegrationType = in.IntegrationType
-		}
-		if in.ConnectionType != "" {
-			i.ConnectionType = in.ConnectionType
-		}
-		i.ContentHandlingStrategy, i.PassthroughBehavior = in.ContentHandlingStrategy, in.PassthroughBehavior
-		i.RequestTemplates, i.ResponseParameters = in.RequestTemplates, in.ResponseParameters
-		if len(in.RequestParameters) > 0 {
-			merged := maps.Clone(i.RequestParameters)
-			if merged == nil {
-				merged = make(map[string]string)
-			}
-			for k, v := range in.RequestParameters {
-				if v == "" {
-					delete(merged, k)
-				} else {
-					merged[k] = v
-				}
-			}
-			i.RequestParameters = merged
-		}
-		if err := completeIntegration(&i, s.cfg.Region); err != nil {
-			return err
-		}
-		d.Integrations[*i.IntegrationId] = i
-		d.redeploy = true
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &apigatewayv2.UpdateIntegrationOutput{
-		ApiGatewayManaged: i.ApiGatewayManaged, ConnectionType: i.ConnectionType, CredentialsArn: i.CredentialsArn, Description: i.Description,
-		IntegrationId: i.IntegrationId, IntegrationMethod: i.IntegrationMethod, IntegrationSubtype: i.IntegrationSubtype,
-		IntegrationType: i.IntegrationType, IntegrationUri: i.IntegrationUri, PayloadFormatVersion: i.PayloadFormatVersion,
-		RequestParameters: i.RequestParameters, TimeoutInMillis: i.TimeoutInMillis,
-	}, nil
-}
-
-// DeleteIntegration removes an integration. It fails with NotFoundException, or ConflictException when routes refer
-// to it.
-func (s *Service) DeleteIntegration(ctx context.Context, in *apigatewayv2.DeleteIntegrationInput) (*apigatewayv2.DeleteIntegrationOutput, error) {
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
-		id := aws.ToString(in.IntegrationId)
-		if _, ok := d.Integrations[id]; !ok {
-			return noIntegration(in.IntegrationId)
-		}
-		var used []string
-		for rid, r := range d.Routes {
-			if aws.ToString(r.Target) == targetPrefix+id {
-				used = append(used, rid)
-			}
-		}
-		if len(used) > 0 {
-			slices.Sort(used)
-			return conflict("Cannot delete Integration because it is referenced by the following Routes with Ids: [%s]", strings.Join(used, ", "))
-		}
-		delete(d.Integrations, id)
-		d.redeploy = true
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &apigatewayv2.DeleteIntegrationOutput{}, nil
+	return as[apigateway.PutIntegrationOutput](i), err
 }
 
 // completeIntegration validates i and fills AWS's defaults.
-func completeIntegration(i *types.Integration, region string) error {
-	switch i.IntegrationType {
-	case types.IntegrationTypeAwsProxy:
-	case types.IntegrationTypeHttpProxy:
-		return unsupported("The integration type HTTP_PROXY")
-	case types.IntegrationTypeAws, types.IntegrationTypeHttp, types.IntegrationTypeMock:
-		return badRequest("The integration type %s is supported for WebSocket APIs only: HTTP APIs have AWS_PROXY and HTTP_PROXY", i.IntegrationType)
-	case "":
-		return badRequest("integrationType is required")
-	default:
-		return badRequest("Invalid integrationType %q: must be one of [AWS_PROXY, HTTP_PROXY]", i.IntegrationType)
-	}
+func (s *Service) completeIntegration(i *types.Integration) error {
 	switch {
-	case i.ConnectionType == types.ConnectionTypeVpcLink || i.ConnectionId != nil:
-		return unsupported("A VPC link (connectionType, connectionId)")
-	case i.ConnectionType != "" && i.ConnectionType != types.ConnectionTypeInternet:
-		return badRequest("Invalid connectionType %q: must be one of [INTERNET, VPC_LINK]", i.ConnectionType)
-	case i.ContentHandlingStrategy != "" || i.PassthroughBehavior != "" || len(i.RequestTemplates) > 0 || i.TemplateSelectionExpression != nil:
-		return badRequest("contentHandlingStrategy, passthroughBehavior, requestTemplates and templateSelectionExpression are supported for WebSocket APIs only")
-	case len(i.ResponseParameters) > 0:
-		return unsupported("responseParameters")
+	case i.ConnectionType == types.ConnectionTypeVpcLink || aws.ToString(i.ConnectionId) != "" || aws.ToString(i.IntegrationTarget) != "":
+		return unsupported("A VPC link (connectionType, connectionId, integrationTarget)")
+	case i.TlsConfig != nil:
+		return unsupported("tlsConfig")
+	case i.ResponseTransferMode != "" && i.ResponseTransferMode != types.ResponseTransferModeBuffered:
+		return unsupported("The response transfer mode " + string(i.ResponseTransferMode))
+	case len(i.CacheKeyParameters) > 0:
+		return unsupported("cacheKeyParameters (caching)")
 	}
-	i.ConnectionType = types.ConnectionTypeInternet
-	if i.TimeoutInMillis == nil {
-		i.TimeoutInMillis = aws.Int32(maxTimeoutMS)
+	if i.TimeoutInMillis == 0 {
+		i.TimeoutInMillis = maxTimeoutMS
 	}
-	if t := *i.TimeoutInMillis; t < minTimeoutMS || t > maxTimeoutMS {
-		return badRequest("Timeout should be between %d ms and %d ms", minTimeoutMS, maxTimeoutMS)
+	if i.TimeoutInMillis < 50 || i.TimeoutInMillis > maxTimeoutMS {
+		return badRequest("Timeout should be between 50 ms and %d ms", maxTimeoutMS)
 	}
-	if err := checkLength("description", i.Description, 0, 1024); err != nil {
-		return err
-	}
-	if i.CredentialsArn != nil {
-		if _, err := arn.Parse(*i.CredentialsArn); err != nil {
-			return badRequest("Invalid ARN specified in the request: credentialsArn %q", *i.CredentialsArn)
-		}
-	}
-	if i.IntegrationSubtype != nil {
-		return completeSubtype(i, region)
-	}
-	return completeLambda(i)
-}
-
-// completeLambda validates a Lambda proxy integration.
-func completeLambda(i *types.Integration) error {
-	if aws.ToString(i.IntegrationUri) == "" {
-		return badRequest("integrationUri is required: the ARN of a function, a version or an alias")
-	}
-	if !validFunctionURI(*i.IntegrationUri) {
-		return badRequest("Invalid integrationUri %q: it must be the ARN of a function, a version or an alias, or arn:aws:apigateway:region:lambda:path/2015-03-31/functions/ARN/invocations", *i.IntegrationUri)
-	}
-	if len(i.RequestParameters) > 0 {
-		return unsupported("requestParameters of a Lambda integration")
-	}
-	if i.IntegrationMethod == nil {
-		i.IntegrationMethod = aws.String("POST")
-	}
-	if *i.IntegrationMethod != "POST" && *i.IntegrationMethod != "ANY" {
-		return badRequest("Invalid integrationMethod %q: Lambda functions are invoked with POST", *i.IntegrationMethod)
-	}
-	switch aws.ToString(i.PayloadFormatVersion) {
-	case "1.0", "2.0":
-		return nil
+	switch strings.ToUpper(aws.ToString(i.PassthroughBehavior)) {
 	case "":
-		return badRequest("payloadFormatVersion is required for a Lambda integration: 1.0 or 2.0")
+		i.PassthroughBehavior = aws.String("WHEN_NO_MATCH")
+	case "WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER":
+		i.PassthroughBehavior = aws.String(strings.ToUpper(*i.PassthroughBehavior))
+	default:
+		return badRequest("Invalid passthrough behavior specified")
 	}
-	return badRequest("Invalid payloadFormatVersion %q: must be one of [1.0, 2.0]", *i.PayloadFormatVersion)
-}
-
-// completeSubtype validates an integration with an AWS service.
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services-reference.html
-func completeSubtype(i *types.Integration, region string) error {
-	if *i.IntegrationSubtype != startExecution {
-		return unsupported("The integration subtype " + *i.IntegrationSubtype)
+	switch i.ContentHandling {
+	case "", types.ContentHandlingStrategyConvertToBinary, types.ContentHandlingStrategyConvertToText:
+	default:
+		return badRequest("Invalid contentHandling specified")
 	}
-	if aws.ToString(i.IntegrationUri) != "" {
-		return badRequest("integrationUri must not be set with an integrationSubtype")
-	}
-	if i.CredentialsArn == nil {
-		return badRequest("credentialsArn is required for the integration subtype %s: the role with which the service is called", startExecution)
-	}
-	if i.PayloadFormatVersion == nil {
-		i.PayloadFormatVersion = aws.String("1.0")
-	}
-	if *i.PayloadFormatVersion != "1.0" {
-		return badRequest("Invalid payloadFormatVersion %q: must be 1.0 for the integration subtype %s", *i.PayloadFormatVersion, startExecution)
-	}
-	for name, value := range i.RequestParameters {
-		switch name {
-		case "StateMachineArn", "Name", "Input":
-		case "Region":
-			if value != region {
-				return unsupported("Region " + value + " of a " + startExecution + " integration")
-			}
-		default:
-			return badRequest("Parameter: %s does not fit schema for Operation: %s.", name, startExecution)
+	if i.Credentials != nil && *i.Credentials != "" {
+		if _, err := arn.Parse(*i.Credentials); err != nil {
+			return badRequest("Invalid ARN specified in the request: credentials %q", *i.Credentials)
 		}
-		if _, err := parseMapping(value); err != nil {
+	}
+	for _, t := range i.RequestTemplates {
+		if _, err := parseTemplate(t); err != nil {
+			return badRequest("Invalid mapping template: %s", err)
+		}
+	}
+	for name, from := range i.RequestParameters {
+		if err := checkRequestParameter(name, from); err != nil {
 			return err
 		}
 	}
-	if i.RequestParameters["StateMachineArn"] == "" {
-		return badRequest("Parameter: StateMachineArn is required for Operation: %s.", startExecution)
+	return s.checkBackend(i)
+}
+
+func (s *Service) checkBackend(i *types.Integration) error {
+	switch i.Type {
+	case types.IntegrationTypeMock:
+		return nil
+	case types.IntegrationTypeHttp, types.IntegrationTypeHttpProxy:
+		if !slices.Contains(httpMethods, aws.ToString(i.HttpMethod)) {
+			return badRequest("Enumeration value for HttpMethod must be non-empty")
+		}
+		if err := executeapi.CheckLoopback(sampleURI(aws.ToString(i.Uri))); err != nil {
+			return badRequest("Invalid HTTP endpoint specified for URI: %s", err)
+		}
+		return nil
+	case types.IntegrationTypeAws, types.IntegrationTypeAwsProxy:
+	default:
+		return badRequest("Enumeration value for Type must be non-empty: one of [HTTP, AWS, MOCK, HTTP_PROXY, AWS_PROXY]")
 	}
+	if !slices.Contains(httpMethods, aws.ToString(i.HttpMethod)) {
+		return badRequest("Enumeration value for HttpMethod must be non-empty")
+	}
+	uri := sampleURI(aws.ToString(i.Uri))
+	if _, err := arn.ParseFunction(executeapi.FunctionARN(uri)); err == nil && strings.Contains(uri, ":lambda:path/") {
+		if *i.HttpMethod != "POST" {
+			return badRequest("Invalid integration HTTP method %s: Lambda functions are invoked with POST", *i.HttpMethod)
+		}
+		return nil
+	}
+	if action, ok := stateAction(uri); ok {
+		switch {
+		case i.Type == types.IntegrationTypeAwsProxy:
+			return badRequest("Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.")
+		case aws.ToString(i.Credentials) == "":
+			return badRequest("Role ARN must be specified for AWS integrations")
+		case s.cfg.States != nil && !slices.ContainsFunc(s.states().Operations, func(o awsproto.Operation) bool { return o.Name() == action }):
+			return unsupported("The action " + action + " of Step Functions")
+		}
+		return nil
+	}
+	if a, err := arn.Parse(uri); err == nil && a.Service == "apigateway" {
+		return unsupported("An AWS integration with " + uri + " (Lambda functions and Step Functions' actions are served)")
+	}
+	return badRequest("AWS ARN for integration must contain path or action")
+}
+
+// sampleURI puts a word for every stage variable and path parameter, so that a URI can be checked before it is used.
+func sampleURI(uri string) string {
+	u, ok := executeapi.ExpandVariables(uri, func(string) string { return "localhost" })
+	if !ok {
+		return uri
+	}
+	return u
+}
+
+// stateAction takes the action out of arn:aws:apigateway:region:states:action/StartExecution.
+func stateAction(uri string) (string, bool) {
+	a, err := arn.Parse(uri)
+	if err != nil || a.Service != "apigateway" {
+		return "", false
+	}
+	return strings.CutPrefix(a.Account+":"+a.Resource, "states:action/")
+}
+
+// GetIntegration describes a method's integration, or fails with NotFoundException.
+func (s *Service) GetIntegration(_ context.Context, in *apigateway.GetIntegrationInput) (*apigateway.GetIntegrationOutput, error) {
+	m, err := s.readMethod(in.RestApiId, in.ResourceId, in.HttpMethod)
+	if err != nil {
+		return nil, err
+	}
+	if m.MethodIntegration == nil {
+		return nil, missing("Integration")
+	}
+	return as[apigateway.GetIntegrationOutput](*m.MethodIntegration), nil
+}
+
+// editIntegration changes a method's integration and checks it.
+func (s *Service) editIntegration(ctx context.Context, api, resource, method *string, f func(m *types.Method, i *types.Integration) error) error {
+	return s.editMethod(ctx, api, resource, method, func(_ *draft, m *types.Method) error {
+		if m.MethodIntegration == nil {
+			return missing("Integration")
+		}
+		if err := f(m, m.MethodIntegration); err != nil || m.MethodIntegration == nil {
+			return err
+		}
+		return s.completeIntegration(m.MethodIntegration)
+	})
+}
+
+// UpdateIntegration patches a method's integration.
+func (s *Service) UpdateIntegration(ctx context.Context, in *apigateway.UpdateIntegrationInput) (*apigateway.UpdateIntegrationOutput, error) {
+	var out *apigateway.UpdateIntegrationOutput
+	err := s.editIntegration(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(_ *types.Method, i *types.Integration) error {
+		err := patches{
+			"uri": text(&i.Uri), "httpMethod": text(&i.HttpMethod), "credentials": text(&i.Credentials), "type": word(&i.Type),
+			"passthroughBehavior": text(&i.PassthroughBehavior), "contentHandling": word(&i.ContentHandling),
+			"requestParameters": texts(&i.RequestParameters), "requestTemplates": texts(&i.RequestTemplates),
+			"timeoutInMillis": number(func(v float64) { i.TimeoutInMillis = int32(min(max(v, 1), 1<<30)) }),
+			"cacheNamespace":  text(&i.CacheNamespace), "cacheKeyParameters": list(&i.CacheKeyParameters),
+			"connectionId": text(&i.ConnectionId), "connectionType": word(&i.ConnectionType),
+		}.apply(in.PatchOperations)
+		out = as[apigateway.UpdateIntegrationOutput](*i)
+		return err
+	})
+	return out, err
+}
+
+// DeleteIntegration removes a method's integration, or fails with NotFoundException.
+func (s *Service) DeleteIntegration(ctx context.Context, in *apigateway.DeleteIntegrationInput) (*apigateway.DeleteIntegrationOutput, error) {
+	return nil, s.editIntegration(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(m *types.Method, _ *types.Integration) error {
+		m.MethodIntegration = nil
+		return nil
+	})
+}
+
+// PutIntegrationResponse adds or replaces a response of an integration; the method must have a response of the status.
+func (s *Service) PutIntegrationResponse(ctx context.Context, in *apigateway.PutIntegrationResponseInput) (*apigateway.PutIntegrationResponseOutput, error) {
+	r := *as[types.IntegrationResponse](in)
+	err := s.editIntegration(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(m *types.Method, i *types.Integration) error {
+		return putIntegrationResponse(m, i, r)
+	})
+	return as[apigateway.PutIntegrationResponseOutput](r), err
+}
+
+func putIntegrationResponse(m *types.Method, i *types.Integration, r types.IntegrationResponse) error {
+	mr, ok := m.MethodResponses[aws.ToString(r.StatusCode)]
+	if !ok {
+		return missing("Response status code")
+	}
+	if _, err := selection(r.SelectionPattern); err != nil {
+		return badRequest("Invalid selection pattern %q: %v", *r.SelectionPattern, err)
+	}
+	for _, t := range r.ResponseTemplates {
+		if _, err := parseTemplate(t); err != nil {
+			return badRequest("Invalid mapping template: %s", err)
+		}
+	}
+	for name, from := range r.ResponseParameters {
+		if _, ok := mr.ResponseParameters[name]; !ok {
+			return badRequest("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression parameter specified: %s]", name)
+		}
+		if err := checkResponseParameter(from); err != nil {
+			return err
+		}
+	}
+	makeNil(&i.IntegrationResponses)
+	i.IntegrationResponses[*r.StatusCode] = r
 	return nil
 }
 
-// validFunctionURI tells whether a stage could resolve uri to a function.
-func validFunctionURI(uri string) bool {
-	u, ok := expandVariables(uri, func(string) string { return "x" })
-	if !ok {
-		return false
+// selection compiles a selection pattern, which must match the whole of what it is held against; nil is the default.
+func selection(pattern *string) (*regexp.Regexp, error) {
+	if aws.ToString(pattern) == "" {
+		return nil, nil
 	}
-	_, err := arn.ParseFunction(functionARN(u))
-	return err == nil
+	return regexp.Compile("^(?s:" + *pattern + ")$")
 }
 
-// functionARN takes the function's ARN out of arn:aws:apigateway:region:lambda:path/2015-03-31/functions/ARN/invocations;
-// any other text is returned as it is.
-func functionARN(uri string) string {
-	a, err := arn.Parse(uri)
-	if err != nil || a.Service != "apigateway" {
-		return uri
+// GetIntegrationResponse describes a response of an integration, or fails with NotFoundException.
+func (s *Service) GetIntegrationResponse(_ context.Context, in *apigateway.GetIntegrationResponseInput) (*apigateway.GetIntegrationResponseOutput, error) {
+	m, err := s.readMethod(in.RestApiId, in.ResourceId, in.HttpMethod)
+	if err != nil {
+		return nil, err
 	}
-	f, ok := strings.CutPrefix(a.Account+":"+a.Resource, "lambda:path/2015-03-31/functions/")
+	if m.MethodIntegration == nil {
+		return nil, missing("Integration")
+	}
+	r, ok := m.MethodIntegration.IntegrationResponses[aws.ToString(in.StatusCode)]
 	if !ok {
-		return uri
+		return nil, missing("Response status code")
 	}
-	return strings.TrimSuffix(f, "/invocations")
+	return as[apigateway.GetIntegrationResponseOutput](r), nil
 }
 
-// expandVariables replaces ${stageVariables.name}; it reports false when a ${ has no such form.
-func expandVariables(s string, value func(name string) string) (string, bool) {
-	if !strings.Contains(s, "${") {
-		return s, true
-	}
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(s, "${")
-		b.WriteString(before)
-		if !found {
-			return b.String(), true
+// UpdateIntegrationResponse patches a response of an integration.
+func (s *Service) UpdateIntegrationResponse(ctx context.Context, in *apigateway.UpdateIntegrationResponseInput) (*apigateway.UpdateIntegrationResponseOutput, error) {
+	var out *apigateway.UpdateIntegrationResponseOutput
+	err := s.editIntegration(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(m *types.Method, i *types.Integration) error {
+		r, ok := i.IntegrationResponses[aws.ToString(in.StatusCode)]
+		if !ok {
+			return missing("Response status code")
 		}
-		expr, after, closed := strings.Cut(rest, "}")
-		name, ok := strings.CutPrefix(expr, "stageVariables.")
-		if !closed || !ok || !stageVariableName.MatchString(name) {
-			return "", false
+		err := patches{
+			"selectionPattern": text(&r.SelectionPattern), "contentHandling": word(&r.ContentHandling),
+			"responseParameters": texts(&r.ResponseParameters), "responseTemplates": texts(&r.ResponseTemplates),
+		}.apply(in.PatchOperations)
+		if err != nil {
+			return err
 		}
-		b.WriteString(value(name))
-		s = after
-	}
+		out = as[apigateway.UpdateIntegrationResponseOutput](r)
+		return putIntegrationResponse(m, i, r)
+	})
+	return out, err
+}
+
+// DeleteIntegrationResponse removes a response of an integration, or fails with NotFoundException.
+func (s *Service) DeleteIntegrationResponse(ctx context.Context, in *apigateway.DeleteIntegrationResponseInput) (*apigateway.DeleteIntegrationResponseOutput, error) {
+	return nil, s.editIntegration(ctx, in.RestApiId, in.ResourceId, in.HttpMethod, func(_ *types.Method, i *types.Integration) error {
+		if _, ok := i.IntegrationResponses[aws.ToString(in.StatusCode)]; !ok {
+			return missing("Response status code")
+		}
+		i.IntegrationResponses = maps.Clone(i.IntegrationResponses)
+		delete(i.IntegrationResponses, *in.StatusCode)
+		return nil
+	})
 }

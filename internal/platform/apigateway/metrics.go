@@ -2,29 +2,36 @@ package apigateway
 
 import "time"
 
-// metrics records the requests of one stage in AWS/ApiGateway, under {ApiId} and {ApiId, Stage}. 4xx and 5xx get a 0 or
-// a 1 for every request, so that their average is the rate of errors.
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+// metrics records the requests of one stage in AWS/ApiGateway, under {ApiName} and {ApiName, Stage}; those of a method with
+// metrics under {ApiName, Stage, Method, Resource} too. 4XXError and 5XXError get a 0 or a 1 for every request.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
 type metrics struct{ sets []metricSet }
 
 type metricSet struct{ count, client, server, latency, integration func(float64) }
 
-func newMetrics(m Meter, apiID, stage string) metrics {
+func newMetricSet(m Meter, dims ...string) metricSet {
+	series := func(metric, unit string) func(float64) { return m.Series("AWS/ApiGateway", metric, unit, dims...) }
+	return metricSet{
+		count: series("Count", "Count"), client: series("4XXError", "Count"), server: series("5XXError", "Count"),
+		latency: series("Latency", "Milliseconds"), integration: series("IntegrationLatency", "Milliseconds"),
+	}
+}
+
+func newMetrics(m Meter, name, stage string) metrics {
 	if m == nil {
 		return metrics{}
 	}
-	set := func(dims ...string) metricSet {
-		series := func(metric, unit string) func(float64) { return m.Series("AWS/ApiGateway", metric, unit, dims...) }
-		return metricSet{
-			count: series("Count", "Count"), client: series("4xx", "Count"), server: series("5xx", "Count"),
-			latency: series("Latency", "Milliseconds"), integration: series("IntegrationLatency", "Milliseconds"),
-		}
+	return metrics{[]metricSet{newMetricSet(m, "ApiName", name), newMetricSet(m, "ApiName", name, "Stage", stage)}}
+}
+
+func (m *metrics) record(status int, latency, integration time.Duration) {
+	for i := range m.sets {
+		m.sets[i].record(status, latency, integration)
 	}
-	return metrics{[]metricSet{set("ApiId", apiID), set("ApiId", apiID, "Stage", stage)}}
 }
 
 // record counts one request; integration is 0 when no backend was called.
-func (m *metrics) record(status int, latency, integration time.Duration) {
+func (s *metricSet) record(status int, latency, integration time.Duration) {
 	var client, server float64
 	switch {
 	case status >= 500:
@@ -32,14 +39,11 @@ func (m *metrics) record(status int, latency, integration time.Duration) {
 	case status >= 400:
 		client = 1
 	}
-	for i := range m.sets {
-		s := &m.sets[i]
-		s.count(1)
-		s.client(client)
-		s.server(server)
-		s.latency(float64(latency) / float64(time.Millisecond))
-		if integration > 0 {
-			s.integration(float64(integration) / float64(time.Millisecond))
-		}
+	s.count(1)
+	s.client(client)
+	s.server(server)
+	s.latency(float64(latency) / float64(time.Millisecond))
+	if integration > 0 {
+		s.integration(float64(integration) / float64(time.Millisecond))
 	}
 }

@@ -1,274 +1,284 @@
 package apigateway
 
 import (
-	"bytes"
-	"context"
-	"encoding/base64"
-	"encoding/binary"
-	"errors"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-)
 
-const (
-	// executeAPI stands between an API's ID and the rest of the host name.
-	executeAPI = ".execute-api."
-	// pathPrefix is where APIs answer by path.
-	pathPrefix = "/_aws/execute-api/"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
+	"github.com/google/uuid"
+
+	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/vtl"
 )
 
 // exchange is one request on its way through the data plane. Exchanges are reused.
 type exchange struct {
-	s         *Service
-	w         http.ResponseWriter
-	r         *http.Request
-	apiID     string
-	domain    string // host name without port
-	port      string
-	cors      bool // the API answers CORS itself
-	requestID string
-	stage     *stage
-	route     *route
-	rawPath   string // decoded, with the name of a named stage
-	segments  []string
-	values    []string // of the route's variables
-	body      []byte
-	at        time.Time // on the configured clock, UTC
-	waited    time.Duration
-
-	headers []headerField // scratch of the event
-	params  []param
-	parsed  bool // params holds the query string
+	executeapi.Request
+	s        *Service
+	stage    *stage
+	side     *side
+	method   *method
+	extended string // x-amz-apigw-id
+	path     string // decoded, below the stage
+	decision *executeapi.Decision
+	context  *vtl.Map // $context, made on its first use
+	problem  string   // what is wrong, for $context.error.validationErrorString and integrationErrorMessage
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-// release clears x, so that nothing of a request outlives it, and gives it back.
 func (x *exchange) release() {
-	clear(x.segments)
-	clear(x.values)
-	clear(x.headers)
-	clear(x.params)
-	*x = exchange{segments: x.segments[:0], values: x.values[:0], headers: x.headers[:0], params: x.params[:0]}
+	x.Reset()
+	*x = exchange{Request: x.Request}
 	exchanges.Put(x)
 }
 
-// Match tells whether r is a request of the data plane, by its host name or its path.
+// Match tells whether r is a request for one of the service's APIs.
 func (s *Service) Match(r *http.Request) bool {
-	_, byHost := hostAPI(r.Host)
-	return byHost || strings.HasPrefix(requestPath(r), pathPrefix)
+	id, _, _, ok := executeapi.Address(r)
+	return ok && s.lookup(id) != nil
 }
 
-// hostAPI takes the API's ID out of a host name.
-func hostAPI(host string) (string, bool) {
-	id, rest, ok := strings.Cut(host, ".")
-	if !ok || id == "" || len(rest) < len(executeAPI)-1 || !strings.EqualFold(rest[:len(executeAPI)-1], executeAPI[1:]) {
-		return "", false
-	}
-	return strings.ToLower(id), true
-}
-
-// requestPath is the path as the client wrote it, or its decoded form where both mean the same.
-func requestPath(r *http.Request) string {
-	if r.URL.RawPath != "" {
-		return r.URL.RawPath
-	}
-	return r.URL.Path
-}
-
-// ServeHTTP answers a request for which Match is true; any other gets 404.
+// ServeHTTP answers a request for which Match is true; any other gets 403, as on AWS.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	x := exchanges.Get().(*exchange)
 	defer x.release()
-	x.s, x.w, x.r = s, w, r
-	x.at = s.cfg.Clock.Now().UTC()
-	x.requestID = newRequestID()
-	w.Header()["Apigw-Requestid"] = []string{x.requestID}
+	x.s, x.W, x.R, x.Account = s, w, r, s.cfg.Account
+	x.At = s.cfg.Clock.Now().UTC()
+	x.RequestID, x.extended = uuid.NewString(), executeapi.NewRequestID()
+	h := w.Header()
+	h["X-Amzn-Requestid"], h["X-Amz-Apigw-Id"] = []string{x.RequestID}, []string{x.extended}
 
-	a := x.address()
-	if a == nil || x.stage == nil {
-		x.message(http.StatusNotFound, messageNotFound)
+	if !x.address() {
+		x.W.Header()["X-Amzn-Errortype"] = []string{"ForbiddenException"}
+		x.Message(http.StatusForbidden, []byte(`{"message":"Forbidden"}`))
 		return
 	}
-	status := x.serve(a)
-	x.stage.metrics.record(status, time.Since(begin), x.waited)
+	end, route := x.Traced(s.cfg.Tracer), ""
+	status := x.serve()
+	if x.method != nil {
+		route = x.method.path
+	}
+	end(x.stage.name, route, status)
+	latency := time.Since(begin)
+	x.stage.metrics.record(status, latency, x.Waited)
+	if x.method != nil && x.method.detailed != nil {
+		x.method.detailed.record(status, latency, x.Waited)
+	}
 }
 
-// serve answers a request whose stage is known.
-func (x *exchange) serve(a *api) int {
-	if a.cors != nil {
-		x.cors = true
-		if a.cors.preflight(x.w.Header(), x.r) {
-			x.w.WriteHeader(http.StatusNoContent)
-			return http.StatusNoContent
-		}
-		a.cors.apply(x.w.Header(), x.r)
-	}
-	x.route, x.values = x.stage.router.match(x.r.Method, x.segments, x.values)
-	if x.route == nil {
-		return x.message(http.StatusNotFound, messageNotFound)
-	}
-	if x.route.target == nil {
-		return x.message(http.StatusInternalServerError, messageInternal)
-	}
-	if status := x.readBody(); status != 0 {
-		return status
-	}
-	return x.route.target.serve(x)
-}
-
-// address finds the API and the stage that x is for, and splits the path. It returns nil when there is no such API.
-func (x *exchange) address() *api {
-	path := requestPath(x.r)
-	encoded := x.r.URL.RawPath != ""
-	id, byHost := hostAPI(x.r.Host)
-	if !byHost {
-		rest, ok := strings.CutPrefix(path, pathPrefix)
-		if !ok {
-			return nil
-		}
-		id, path, _ = strings.Cut(rest, "/")
-		path = "/" + path
-	}
-	if path == "" {
-		path = "/"
+// address finds the API, the stage and its side, and splits the path; it reports false when there is none.
+func (x *exchange) address() bool {
+	encoded := x.R.URL.RawPath != ""
+	id, path, byHost, ok := executeapi.Address(x.R)
+	if !ok {
+		return false
 	}
 	a := x.s.lookup(id)
-	if a == nil || a.closed || path[0] != '/' {
-		return nil
+	if a == nil || a.closed {
+		return false
 	}
-	x.apiID = id
-	x.domain, x.port = splitHost(x.r.Host)
+	x.APIID = id
+	x.Domain, x.Port = executeapi.SplitHost(x.R.Host)
 	if !byHost {
-		x.domain, _ = splitHost(x.s.endpoint)
-		x.domain = id + executeAPI + x.domain
+		host, _ := executeapi.SplitHost(x.s.endpoint)
+		x.Domain = id + executeapi.Infix + host
 	}
-	var ok bool
-	if x.segments, ok = splitPath(x.segments, path, encoded); !ok {
-		return nil
+	if x.Segments, ok = executeapi.SplitPath(x.Segments, path, encoded); !ok || len(x.Segments) == 0 {
+		return false
 	}
-	x.rawPath = path
+	if x.stage = a.stages[x.Segments[0]]; x.stage == nil {
+		return false
+	}
+	copy(x.Segments, x.Segments[1:])
+	x.Segments = x.Segments[:len(x.Segments)-1]
+	if n := len(x.Segments); n > 0 && x.Segments[n-1] == "" { // a slash at the end means nothing
+		x.Segments = x.Segments[:n-1]
+	}
+	x.RawPath = path
 	if encoded {
 		decoded, err := url.PathUnescape(path)
 		if err != nil {
-			return nil
+			return false
 		}
-		x.rawPath = decoded
+		x.RawPath = decoded
 	}
-	x.stage = a.defaultStage
-	if len(x.segments) == 0 {
-		return a
+	if x.path = strings.TrimPrefix(x.RawPath, "/"+x.stage.name); x.path == "" {
+		x.path = "/"
 	}
-	first := x.segments[0]
-	if named := a.named[first]; named != nil {
-		x.stage = named
-		x.dropSegment()
-	} else if !byHost && first == defaultStageName {
-		x.rawPath = strings.TrimPrefix(x.rawPath, "/"+defaultStageName)
-		if x.rawPath == "" {
-			x.rawPath = "/"
-		}
-		x.dropSegment()
+	x.side = x.stage.base
+	if x.stage.canary != nil && x.stage.routing.Pick(rand.Float64()) == canarySide {
+		x.side = x.stage.canary
 	}
-	return a
+	return true
 }
 
-// dropSegment takes the stage off the path. "/dev" and "/dev/" are both the root of stage dev.
-func (x *exchange) dropSegment() {
-	copy(x.segments, x.segments[1:])
-	x.segments = x.segments[:len(x.segments)-1]
-	if len(x.segments) == 1 && x.segments[0] == "" {
-		x.segments = x.segments[:0]
+// serve answers a request whose stage is known.
+func (x *exchange) serve() int {
+	x.method, x.Values = x.side.root.match(x.R.Method, x.Segments, x.Values)
+	if x.method == nil {
+		return x.fail(types.GatewayResponseTypeMissingAuthenticationToken, "")
 	}
+	if x.HeadersTooLarge() {
+		return x.Message(http.StatusRequestHeaderFieldsTooLarge, []byte(`{"message":"Request Header Fields Too Large"}`))
+	}
+	if !x.method.throttle.Take(x.At) {
+		return x.fail(types.GatewayResponseTypeThrottled, "")
+	}
+	switch x.ReadBody() {
+	case http.StatusRequestEntityTooLarge:
+		return x.fail(types.GatewayResponseTypeRequestTooLarge, "")
+	case http.StatusBadRequest:
+		return x.fail(types.GatewayResponseTypeBadRequestBody, "")
+	}
+	if x.method.authorizer != nil {
+		if status := x.authorize(x.method.authorizer); status != 0 {
+			return status
+		}
+	}
+	if v := x.method.validator; v != nil {
+		if status := x.validate(v); status != 0 {
+			return status
+		}
+	}
+	if x.method.backend == nil {
+		return x.fail(types.GatewayResponseTypeApiConfigurationError, "")
+	}
+	return x.method.backend.serve(x)
 }
 
-// readBody reads the whole body. It answers the request itself and returns the status when the body is too large or
-// does not arrive.
-func (x *exchange) readBody() int {
-	r := x.r
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+// validate holds the request against the method's parameters and models; it returns 0 or the status of its answer.
+func (x *exchange) validate(v *validator) int {
+	var absent []string
+	for _, p := range v.parameters {
+		if _, ok := x.parameter(p); !ok {
+			_, name, _ := strings.Cut(p, ".")
+			absent = append(absent, name)
+		}
+	}
+	if len(absent) > 0 {
+		return x.fail(types.GatewayResponseTypeBadRequestParameters, "Missing required request parameters: ["+strings.Join(absent, ", ")+"]")
+	}
+	if v.models == nil {
 		return 0
 	}
-	if r.ContentLength > maxPayload {
-		return x.message(http.StatusRequestEntityTooLarge, messageTooLarge)
+	schema := v.models[x.contentType()]
+	if schema == nil {
+		schema = v.models["$default"]
 	}
-	var buf bytes.Buffer
-	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead) // so that ReadFrom never grows
+	if schema != nil && !valid(schema, x.Body) {
+		return x.fail(types.GatewayResponseTypeBadRequestBody, "")
 	}
-	n, err := buf.ReadFrom(io.LimitReader(r.Body, maxPayload+1))
-	switch {
-	case err != nil:
-		return x.message(http.StatusBadRequest, messageBadRequest)
-	case n > maxPayload:
-		return x.message(http.StatusRequestEntityTooLarge, messageTooLarge)
-	}
-	x.body = buf.Bytes()
 	return 0
 }
 
-// AWS's answers where no backend gives one.
-var (
-	messageNotFound    = []byte(`{"message":"Not Found"}`)
-	messageBadRequest  = []byte(`{"message":"Bad Request"}`)
-	messageTooLarge    = []byte(`{"message":"Request Entity Too Large"}`)
-	messageInternal    = []byte(`{"message":"Internal Server Error"}`)
-	messageUnavailable = []byte(`{"message":"Service Unavailable"}`)
+// contentType is the request's media type in lower case; application/json when the client gave none.
+func (x *exchange) contentType() string { return mediaType(x.R.Header.Get("Content-Type")) }
 
-	jsonType = []string{"application/json"}
-)
+func mediaType(header string) string {
+	media, _, _ := strings.Cut(header, ";")
+	if media = strings.ToLower(strings.TrimSpace(media)); media == "" {
+		return "application/json"
+	}
+	return media
+}
 
-// message writes one of AWS's own answers.
-func (x *exchange) message(status int, body []byte) int {
-	x.w.Header()["Content-Type"] = jsonType
-	x.w.WriteHeader(status)
-	_, _ = x.w.Write(body) // the client has gone: nobody to tell
+// parameter reads path.name, querystring.name or header.name of the request.
+func (x *exchange) parameter(p string) (string, bool) {
+	where, name, _ := strings.Cut(p, ".")
+	switch where {
+	case "path":
+		for i, n := range x.method.variables {
+			if n == name {
+				return x.Values[i], true
+			}
+		}
+	case "querystring", "multivaluequerystring":
+		last, found := "", false
+		for _, q := range x.QueryParams() {
+			if q.Name == name {
+				last, found = q.Value, true
+			}
+		}
+		return last, found
+	case "header", "multivalueheader":
+		if strings.EqualFold(name, "Host") {
+			return x.R.Host, true
+		}
+		if v := x.R.Header.Values(name); len(v) > 0 {
+			return v[len(v)-1], true
+		}
+	}
+	return "", false
+}
+
+// sourceARN names the method as a function's policy does.
+func (x *exchange) sourceARN() string {
+	return executeapi.SourceARN(x.s.cfg.Region, x.Account, x.APIID, x.stage.name+"/"+x.R.Method+x.method.path)
+}
+
+// isBinary tells whether a media type is one of the API's binary ones.
+func (sd *side) isBinary(media string) bool {
+	for _, b := range sd.binary {
+		if b == "*/*" || b == media {
+			return true
+		}
+		if kind, ok := strings.CutSuffix(b, "/*"); ok && strings.HasPrefix(media, kind+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// fail answers with one of the gateway's own responses. message replaces the default one.
+func (x *exchange) fail(t types.GatewayResponseType, message string) int {
+	a := answers[t]
+	if message == "" {
+		message = a.message
+	}
+	x.W.Header()["X-Amzn-Errortype"] = []string{a.errorType}
+	r := x.side.responses[t]
+	if r == nil {
+		if a.status >= 500 {
+			r = x.side.responses[types.GatewayResponseTypeDefault5xx]
+		} else {
+			r = x.side.responses[types.GatewayResponseTypeDefault4xx]
+		}
+	}
+	if r != nil {
+		return r.write(x, t, a.status, message)
+	}
+	name := "message"
+	if t == types.GatewayResponseTypeAccessDenied {
+		name = "Message" // as AWS writes it
+	}
+	if message == "" {
+		return x.Message(a.status, []byte(`{"`+name+`":null}`))
+	}
+	return x.Message(a.status, append(executeapi.AppendString([]byte(`{"`+name+`":`), message), '}'))
+}
+
+// send writes a whole response.
+func (x *exchange) send(status int, body []byte) int {
+	h := x.W.Header()
+	if status == http.StatusNoContent || status == http.StatusNotModified || status < 200 {
+		h.Del("Content-Type")
+		x.W.WriteHeader(max(status, 200))
+		return status
+	}
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = executeapi.JSONType
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.W.WriteHeader(status)
+	_, _ = x.W.Write(body) // the client has gone: nobody to tell
 	return status
 }
 
-// deadline gives the context of a backend call: bounded by the integration's timeout, and not by the client's patience.
-func (x *exchange) deadline(timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(x.r.Context()), timeout)
-}
-
-// expired tells whether a backend call failed because its time was over.
-func expired(ctx context.Context, err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil
-}
-
-func (x *exchange) sourceIP() string {
-	host, _, err := net.SplitHostPort(x.r.RemoteAddr)
-	if err != nil {
-		return x.r.RemoteAddr
-	}
-	return host
-}
-
-// splitHost takes host:port apart; the port may be missing.
-func splitHost(hostport string) (host, port string) {
-	if i := strings.LastIndexByte(hostport, ':'); i >= 0 && strings.IndexByte(hostport[i:], ']') < 0 {
-		return hostport[:i], hostport[i+1:]
-	}
-	return hostport, ""
-}
-
-// prefixOf is the first label of a host name.
-func prefixOf(domain string) string {
-	prefix, _, _ := strings.Cut(domain, ".")
-	return prefix
-}
-
-// newRequestID draws an ID as AWS's are: 11 bytes in base64, such as JKJaXmPLvHcESHA=.
-func newRequestID() string {
-	var b [16]byte
-	binary.LittleEndian.PutUint64(b[:], rand.Uint64())
-	binary.LittleEndian.PutUint64(b[8:], rand.Uint64())
-	return base64.URLEncoding.EncodeToString(b[:11])
-}
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,22 +1,16 @@
-// Package apigateway is Amazon API Gateway's HTTP APIs (version 2 of the service): the operations under /v2/apis, and
-// the data plane that serves requests for the APIs made with them.
+// Package apigateway is Amazon API Gateway's REST APIs (version 1 of the service): the operations under /restapis, and the
+// data plane that serves requests for the APIs made with them.
 //
 // # Where an API answers
 //
-//   - By host name: http://{apiId}.execute-api.localhost:{port}/…, and any other name that begins with
-//     {apiId}.execute-api, such as {apiId}.execute-api.us-east-1.amazonaws.com. The $default stage is at the root; a
-//     named stage is the first segment of the path.
-//   - By path, for clients that resolve no such names: /_aws/execute-api/{apiId}/{stage}/… . The stage may be left out
-//     for $default; where it is written in a shell it must be quoted.
+// By host name, http://{restApiId}.execute-api.localhost:{port}/{stage}/…, and by path, /_aws/execute-api/{restApiId}/{stage}/…
+// or, as LocalStack has it, /restapis/{restApiId}/{stage}/_user_request_/… .
 //
-// Answers carry apigw-requestid, as on AWS, and x-teal-executed-version: the function version that ran, when a Lambda
-// function was invoked. AWS has no such header; with it a client can count requests per version during a rollout.
+// A stage serves a deployment: the resources, methods, models, validators, authorizers and gateway responses as they were
+// when it was made. Everything is compiled when it changes; a request reads one immutable snapshot behind an atomic
+// pointer. A stage with canary settings draws a side for every request, as an alias draws a version.
 //
-// # What differs from AWS
-//
-// A proxy integration needs no permission on the function. HTTP_PROXY integrations, VPC links, authorizers, custom
-// domains, throttling and access logs are refused by name. Deployments that autoDeploy made are kept only while a stage
-// serves them.
+// Answers of a function carry x-teal-executed-version; see package executeapi.
 package apigateway
 
 import (
@@ -26,26 +20,15 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-
 	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/clock"
+	"github.com/tealdeploy/teal/internal/executeapi"
 	"github.com/tealdeploy/teal/internal/store"
 )
-
-// Invoker runs Lambda functions. ctx bounds the wait for the answer; it is never cancelled because a client went away.
-type Invoker interface {
-	Invoke(ctx context.Context, in *lambda.InvokeInput) (*lambda.InvokeOutput, error)
-}
-
-// Starter starts Step Functions executions.
-type Starter interface {
-	StartExecution(ctx context.Context, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error)
-}
 
 // Meter makes functions that record one value of a metric now. dims are name, value pairs. The functions are called
 // from many goroutines at once.
@@ -53,26 +36,29 @@ type Meter interface {
 	Series(namespace, metric, unit string, dims ...string) func(value float64)
 }
 
-// Config is what a Service needs. Store is required; Invoker and Starter may be nil, then requests for integrations of
-// their kind are answered with 500.
+// Config is what a Service needs. Store is required; integrations whose backend is nil are answered with 500.
 type Config struct {
-	Store   store.Store
-	Invoker Invoker
-	Starter Starter
-	Meter   Meter       // nil means no metrics
-	Clock   clock.Clock // nil means clock.System; gives dates, never timeouts
-	Account string      // "" means 000000000000
-	Region  string      // "" means us-east-1
-	// Endpoint is the host:port at which the data plane is reached, for ApiEndpoint. An address that is no name, such
-	// as 127.0.0.1:4566, is written as localhost:4566, because names below an address do not exist.
-	Endpoint string
-	Logger   *slog.Logger // nil means slog.Default
+	Store       store.Store
+	Invoker     executeapi.Invoker
+	Permissions executeapi.Permissions // nil checks nothing
+	// States gives Step Functions, for AWS integrations with its actions; nil for none. It is asked once, at the first such
+	// integration or call, so that Step Functions may be made after this service.
+	States   func() *awsproto.Service
+	Meter    Meter             // nil means no metrics
+	Tracer   executeapi.Tracer // nil means no traces
+	Clock    clock.Clock       // nil means clock.System; gives dates, throttling and times to live, never timeouts
+	Account  string            // "" means 000000000000
+	Region   string            // "" means us-east-1
+	Endpoint string            // host:port of the data plane
+	Logger   *slog.Logger      // nil means slog.Default
 }
 
-// Service is the control plane and the data plane of HTTP APIs. Its methods may be called from any goroutine.
+// Service is the control plane and the data plane of REST APIs. Its methods may be called from any goroutine.
 type Service struct {
 	cfg      Config
-	endpoint string // host[:port] after {apiId}.execute-api.
+	endpoint string // host[:port] after {restApiId}.execute-api.
+	states   func() stateCalls
+	outside  http.RoundTripper // of HTTP integrations; loopback only
 
 	mu    sync.Mutex                      // serialises changes
 	state atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
@@ -96,7 +82,8 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Service{cfg: cfg, endpoint: endpointName(cfg.Endpoint)}
+	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.Loopback()}
+	s.states = sync.OnceValue(s.openStates)
 	apis, err := s.load(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("apigateway: %w", err)
@@ -105,16 +92,35 @@ func New(cfg Config) (*Service, error) {
 	return s, nil
 }
 
+// stateCalls is Step Functions as integrations call it; the zero value is none.
+type stateCalls struct {
+	http.Handler
+	*awsproto.Service
+}
+
+func (s *Service) openStates() stateCalls {
+	if s.cfg.States == nil {
+		return stateCalls{}
+	}
+	table := s.cfg.States()
+	mux, err := awsproto.NewMux(awsproto.Config{Logger: s.cfg.Logger}, table)
+	if err != nil {
+		s.cfg.Logger.Error("apigateway: Step Functions cannot be called", "error", err)
+		return stateCalls{}
+	}
+	return stateCalls{mux, table}
+}
+
 // load reads every API with its deployments and compiles it.
 func (s *Service) load(ctx context.Context) (map[string]*api, error) {
 	apis := make(map[string]*api)
 	for e, err := range s.cfg.Store.Scan(ctx, bucketAPIs, store.Range{}) {
 		if err != nil {
-			return nil, fmt.Errorf("read the APIs: %w", err)
+			return nil, fmt.Errorf("read the REST APIs: %w", err)
 		}
 		a := &api{raw: e.Value, deployments: make(map[string]*deployment)}
 		if err := json.Unmarshal(e.Value, &a.document); err != nil {
-			return nil, fmt.Errorf("API %s in the store is damaged: %w", e.Key, err)
+			return nil, fmt.Errorf("REST API %s in the store is damaged: %w", e.Key, err)
 		}
 		a.fill()
 		apis[e.Key] = a
@@ -123,17 +129,18 @@ func (s *Service) load(ctx context.Context) (map[string]*api, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the deployments: %w", err)
 		}
-		var d deployment
-		if err := json.Unmarshal(e.Value, &d); err != nil {
+		d := &deployment{}
+		if err := json.Unmarshal(e.Value, d); err != nil {
 			return nil, fmt.Errorf("deployment %s in the store is damaged: %w", e.Key, err)
 		}
 		if a := apis[d.API]; a != nil {
-			a.deployments[*d.Deployment.DeploymentId] = &d
+			d.Configuration.fill()
+			a.deployments[*d.Deployment.Id] = d
 		}
 	}
 	for id, a := range apis {
 		if err := s.compile(a); err != nil {
-			return nil, fmt.Errorf("API %s in the store cannot be served: %w", id, err)
+			return nil, fmt.Errorf("REST API %s in the store cannot be served: %w", id, err)
 		}
 	}
 	return apis, nil
@@ -142,7 +149,7 @@ func (s *Service) load(ctx context.Context) (map[string]*api, error) {
 // lookup returns an API, or nil. It takes no lock.
 func (s *Service) lookup(id string) *api { return (*s.state.Load())[id] }
 
-// publish makes a serve under its ID, or nothing serve under it when a is nil. The caller holds mu.
+// publish makes a serve under its ID, or nothing when a is nil. The caller holds mu.
 func (s *Service) publish(id string, a *api) {
 	next := maps.Clone(*s.state.Load())
 	if a == nil {
@@ -151,47 +158,4 @@ func (s *Service) publish(id string, a *api) {
 		next[id] = a
 	}
 	s.state.Store(&next)
-}
-
-// API is the service's table of operations.
-func (s *Service) API() *awsproto.Service {
-	page := []awsproto.Member{awsproto.InQuery("MaxResults", "maxResults"), awsproto.InQuery("NextToken", "nextToken")}
-	return &awsproto.Service{
-		Name:      "apigateway",
-		Protocols: []awsproto.Protocol{awsproto.RESTJSON},
-		Naming:    awsproto.LowerCamel,
-		BodyTime:  awsproto.DateTime,
-		Statuses:  map[string]int{"NotFoundException": 404, "ConflictException": 409, "TooManyRequestsException": 429},
-		Operations: []awsproto.Operation{
-			awsproto.Op(s.CreateApi, awsproto.HTTP("POST", "/v2/apis", 201)),
-			awsproto.Op(s.GetApis, awsproto.HTTP("GET", "/v2/apis", 200, page...)),
-			awsproto.Op(s.GetApi, awsproto.HTTP("GET", "/v2/apis/{ApiId}", 200)),
-			awsproto.Op(s.UpdateApi, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}", 200)),
-			awsproto.Op(s.DeleteApi, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}", 204)),
-			awsproto.Op(s.DeleteCorsConfiguration, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/cors", 204)),
-
-			awsproto.Op(s.CreateIntegration, awsproto.HTTP("POST", "/v2/apis/{ApiId}/integrations", 201)),
-			awsproto.Op(s.GetIntegrations, awsproto.HTTP("GET", "/v2/apis/{ApiId}/integrations", 200, page...)),
-			awsproto.Op(s.GetIntegration, awsproto.HTTP("GET", "/v2/apis/{ApiId}/integrations/{IntegrationId}", 200)),
-			awsproto.Op(s.UpdateIntegration, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}/integrations/{IntegrationId}", 200)),
-			awsproto.Op(s.DeleteIntegration, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/integrations/{IntegrationId}", 204)),
-
-			awsproto.Op(s.CreateRoute, awsproto.HTTP("POST", "/v2/apis/{ApiId}/routes", 201)),
-			awsproto.Op(s.GetRoutes, awsproto.HTTP("GET", "/v2/apis/{ApiId}/routes", 200, page...)),
-			awsproto.Op(s.GetRoute, awsproto.HTTP("GET", "/v2/apis/{ApiId}/routes/{RouteId}", 200)),
-			awsproto.Op(s.UpdateRoute, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}/routes/{RouteId}", 200)),
-			awsproto.Op(s.DeleteRoute, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/routes/{RouteId}", 204)),
-
-			awsproto.Op(s.CreateStage, awsproto.HTTP("POST", "/v2/apis/{ApiId}/stages", 201)),
-			awsproto.Op(s.GetStages, awsproto.HTTP("GET", "/v2/apis/{ApiId}/stages", 200, page...)),
-			awsproto.Op(s.GetStage, awsproto.HTTP("GET", "/v2/apis/{ApiId}/stages/{StageName}", 200)),
-			awsproto.Op(s.UpdateStage, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}/stages/{StageName}", 200)),
-			awsproto.Op(s.DeleteStage, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/stages/{StageName}", 204)),
-
-			awsproto.Op(s.CreateDeployment, awsproto.HTTP("POST", "/v2/apis/{ApiId}/deployments", 201)),
-			awsproto.Op(s.GetDeployments, awsproto.HTTP("GET", "/v2/apis/{ApiId}/deployments", 200, page...)),
-			awsproto.Op(s.GetDeployment, awsproto.HTTP("GET", "/v2/apis/{ApiId}/deployments/{DeploymentId}", 200)),
-			awsproto.Op(s.DeleteDeployment, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/deployments/{DeploymentId}", 204)),
-		},
-	}
 }

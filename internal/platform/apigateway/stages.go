@@ -3,214 +3,277 @@ package apigateway
 import (
 	"context"
 	"regexp"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
+
+	"github.com/tealdeploy/teal/internal/executeapi"
 )
 
-// defaultStageName is the name of the stage at the root of an API, and the key of the catch-all route.
-const defaultStageName = "$default"
+// AWS's defaults of an account, which a method's throttling cannot pass.
+const (
+	accountRate  = 10000 // requests a second
+	accountBurst = 5000  // requests
+)
 
 var (
 	stageName          = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
-	stageVariableName  = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 	stageVariableValue = regexp.MustCompile(`^[A-Za-z0-9\-._~:/?#&=,]+$`)
 )
 
-// CreateStage adds a stage. It fails with NotFoundException, BadRequestException or ConflictException.
-func (s *Service) CreateStage(ctx context.Context, in *apigatewayv2.CreateStageInput) (*apigatewayv2.CreateStageOutput, error) {
-	if err := checkTags(in.Tags); err != nil {
-		return nil, err
+// putStage validates a stage and keeps it in the draft.
+func (s *Service) putStage(d *draft, st types.Stage) error {
+	if !stageName.MatchString(aws.ToString(st.StageName)) {
+		return badRequest("Stage name only allows a-zA-Z0-9_")
 	}
-	st := types.Stage{
-		StageName: in.StageName, AutoDeploy: aws.Bool(aws.ToBool(in.AutoDeploy)), CreatedDate: s.now(), LastUpdatedDate: s.now(),
-		DeploymentId: in.DeploymentId, Description: in.Description, StageVariables: in.StageVariables, Tags: in.Tags,
-		AccessLogSettings: in.AccessLogSettings, ClientCertificateId: in.ClientCertificateId,
-		DefaultRouteSettings: in.DefaultRouteSettings, RouteSettings: in.RouteSettings,
+	if d.deployments[aws.ToString(st.DeploymentId)] == nil {
+		return badRequest("Deployment id does not exist")
 	}
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
-		if n := aws.ToString(in.StageName); n != defaultStageName && !stageName.MatchString(n) {
-			return badRequest("Stage name only allows a-zA-Z0-9_- and must have 1 to 128 characters; or it is $default")
+	if err := checkVariables(st.Variables); err != nil {
+		return err
+	}
+	if c := st.CanarySettings; c != nil {
+		if !(c.PercentTraffic >= 0 && c.PercentTraffic <= 100) {
+			return badRequest("Invalid canary percent traffic %v: it must be between 0 and 100", c.PercentTraffic)
 		}
-		if _, ok := d.Stages[*in.StageName]; ok {
-			return conflict("Stage already exists")
+		if c.DeploymentId == nil {
+			c.DeploymentId = st.DeploymentId
 		}
-		if err := d.checkStage(&st); err != nil {
+		if d.deployments[*c.DeploymentId] == nil {
+			return badRequest("Deployment id does not exist")
+		}
+		if err := checkVariables(c.StageVariableOverrides); err != nil {
 			return err
 		}
-		if aws.ToBool(st.AutoDeploy) && st.DeploymentId != nil {
-			return badRequest("deploymentId must not be set for a stage with autoDeploy")
+	}
+	switch {
+	case st.CacheClusterEnabled:
+		return unsupported("cacheClusterEnabled (caching)")
+	case st.AccessLogSettings != nil:
+		return unsupported("accessLogSettings")
+	case aws.ToString(st.ClientCertificateId) != "":
+		return unsupported("clientCertificateId")
+	}
+	for key, m := range st.MethodSettings {
+		switch {
+		case m.CachingEnabled:
+			return unsupported("caching/enabled of method settings")
+		case m.ThrottlingRateLimit < 0 || m.ThrottlingBurstLimit < 0:
+			return badRequest("Invalid throttling of %s: limits must not be negative", key)
 		}
-		d.Stages[*st.StageName] = st
-		d.redeploy = aws.ToBool(st.AutoDeploy)
+	}
+	if err := executeapi.CheckTags(st.Tags); err != nil {
+		return badRequest("%s", err)
+	}
+	st.LastUpdatedDate = s.now()
+	d.Stages[*st.StageName] = st
+	return nil
+}
+
+func checkVariables(variables map[string]string) error {
+	for k, v := range variables {
+		if !executeapi.VariableName(k) {
+			return badRequest("Stage variable names must be alphanumeric or underscores and up to 64 characters: %q", k)
+		}
+		if len(v) > 2048 || !stageVariableValue.MatchString(v) {
+			return badRequest("Stage variable value %q of %q is invalid: must match the regular expression %s", v, k, stageVariableValue)
+		}
+	}
+	return nil
+}
+
+// CreateStage adds a stage. It fails with NotFoundException, BadRequestException or ConflictException.
+func (s *Service) CreateStage(ctx context.Context, in *apigateway.CreateStageInput) (*apigateway.CreateStageOutput, error) {
+	st := *as[types.Stage](in)
+	st.CreatedDate, st.CacheClusterStatus = s.now(), types.CacheClusterStatusNotAvailable
+	var out *apigateway.CreateStageOutput
+	err := s.change(ctx, in.RestApiId, func(d *draft) error {
+		if _, ok := d.Stages[aws.ToString(st.StageName)]; ok {
+			return conflict("Stage already exists")
+		}
+		if err := s.putStage(d, st); err != nil {
+			return err
+		}
+		out = as[apigateway.CreateStageOutput](d.Stages[*st.StageName])
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	if a := s.lookup(*in.ApiId); a != nil {
-		if now, ok := a.Stages[*st.StageName]; ok {
-			st = now // with the deployment that autoDeploy made
-		}
-	}
-	return &apigatewayv2.CreateStageOutput{
-		AutoDeploy: st.AutoDeploy, CreatedDate: st.CreatedDate, DefaultRouteSettings: st.DefaultRouteSettings, DeploymentId: st.DeploymentId,
-		Description: st.Description, LastDeploymentStatusMessage: st.LastDeploymentStatusMessage, LastUpdatedDate: st.LastUpdatedDate,
-		RouteSettings: st.RouteSettings, StageName: st.StageName, StageVariables: st.StageVariables, Tags: st.Tags,
-	}, nil
+	return out, err
 }
 
 // GetStage describes a stage, or fails with NotFoundException.
-func (s *Service) GetStage(_ context.Context, in *apigatewayv2.GetStageInput) (*apigatewayv2.GetStageOutput, error) {
-	a, err := s.find(in.ApiId)
+func (s *Service) GetStage(_ context.Context, in *apigateway.GetStageInput) (*apigateway.GetStageOutput, error) {
+	a, err := s.find(in.RestApiId)
 	if err != nil {
 		return nil, err
 	}
 	st, ok := a.Stages[aws.ToString(in.StageName)]
 	if !ok {
-		return nil, noStage(in.StageName)
+		return nil, missing("stage")
 	}
-	return &apigatewayv2.GetStageOutput{
-		ApiGatewayManaged: st.ApiGatewayManaged, AutoDeploy: st.AutoDeploy, CreatedDate: st.CreatedDate, DefaultRouteSettings: st.DefaultRouteSettings,
-		DeploymentId: st.DeploymentId, Description: st.Description, LastDeploymentStatusMessage: st.LastDeploymentStatusMessage,
-		LastUpdatedDate: st.LastUpdatedDate, RouteSettings: st.RouteSettings, StageName: st.StageName, StageVariables: st.StageVariables, Tags: st.Tags,
-	}, nil
+	return as[apigateway.GetStageOutput](st), nil
 }
 
-// GetStages lists an API's stages, or fails with NotFoundException.
-func (s *Service) GetStages(_ context.Context, in *apigatewayv2.GetStagesInput) (*apigatewayv2.GetStagesOutput, error) {
-	a, err := s.find(in.ApiId)
+// GetStages lists an API's stages, or those of a deployment.
+func (s *Service) GetStages(_ context.Context, in *apigateway.GetStagesInput) (*apigateway.GetStagesOutput, error) {
+	a, err := s.find(in.RestApiId)
 	if err != nil {
 		return nil, err
 	}
-	items, next, err := page(a.Stages, in.MaxResults, in.NextToken)
-	if err != nil {
-		return nil, err
+	out := &apigateway.GetStagesOutput{Item: []types.Stage{}}
+	all, _, err := executeapi.Page(a.Stages, "", "", nil, nil)
+	for _, st := range all {
+		if in.DeploymentId == nil || aws.ToString(st.DeploymentId) == *in.DeploymentId {
+			out.Item = append(out.Item, st)
+		}
 	}
-	return &apigatewayv2.GetStagesOutput{Items: items, NextToken: next}, nil
+	return out, err
 }
 
-// UpdateStage changes the members that are set; stage variables are replaced as a whole. It fails with
-// NotFoundException or BadRequestException.
-func (s *Service) UpdateStage(ctx context.Context, in *apigatewayv2.UpdateStageInput) (*apigatewayv2.UpdateStageOutput, error) {
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
+// UpdateStage patches a stage. A canary is promoted by copying /canarySettings/deploymentId to /deploymentId, and
+// /canarySettings/stageVariableOverrides to /variables, and removing /canarySettings.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/promote-canary-deployment.html
+func (s *Service) UpdateStage(ctx context.Context, in *apigateway.UpdateStageInput) (*apigateway.UpdateStageOutput, error) {
+	var out *apigateway.UpdateStageOutput
+	err := s.change(ctx, in.RestApiId, func(d *draft) error {
 		st, ok := d.Stages[aws.ToString(in.StageName)]
 		if !ok {
-			return noStage(in.StageName)
+			return missing("stage")
 		}
-		set(&st.AutoDeploy, in.AutoDeploy)
-		set(&st.Description, in.Description)
-		set(&st.AccessLogSettings, in.AccessLogSettings)
-		set(&st.ClientCertificateId, in.ClientCertificateId)
-		set(&st.DefaultRouteSettings, in.DefaultRouteSettings)
-		if in.RouteSettings != nil {
-			st.RouteSettings = in.RouteSettings
-		}
-		if in.StageVariables != nil {
-			st.StageVariables = in.StageVariables
-		}
-		if in.DeploymentId != nil {
-			if aws.ToBool(st.AutoDeploy) {
-				return badRequest("deploymentId must not be set for a stage with autoDeploy")
+		for _, op := range in.PatchOperations {
+			if err := patchStage(&st, op); err != nil {
+				return err
 			}
-			st.DeploymentId = in.DeploymentId
 		}
-		st.LastUpdatedDate = s.now()
-		if err := d.checkStage(&st); err != nil {
+		if err := s.putStage(d, st); err != nil {
 			return err
 		}
-		d.Stages[*st.StageName] = st
-		if aws.ToBool(in.AutoDeploy) {
-			d.redeploy = true
-		} else {
-			d.dropUnserved()
-		}
+		out = as[apigateway.UpdateStageOutput](d.Stages[*st.StageName])
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	return out, err
+}
+
+func patchStage(st *types.Stage, op types.PatchOperation) error {
+	if op.Op == types.OpCopy {
+		return copyCanary(st, op)
 	}
-	got, err := s.GetStage(ctx, &apigatewayv2.GetStageInput{ApiId: in.ApiId, StageName: in.StageName})
-	if err != nil {
-		return nil, err
+	return patches{
+		"deploymentId": text(&st.DeploymentId), "description": text(&st.Description), "variables": texts(&st.Variables),
+		"documentationVersion": text(&st.DocumentationVersion), "clientCertificateId": text(&st.ClientCertificateId),
+		"tracingEnabled":      flag(func(v bool) { st.TracingEnabled = v }),
+		"cacheClusterEnabled": flag(func(v bool) { st.CacheClusterEnabled = v }),
+		"cacheClusterSize":    word(&st.CacheClusterSize),
+		"accessLogSettings":   refused("accessLogSettings"),
+		"canarySettings": func(op types.PatchOperation, rest []string) error {
+			if len(rest) == 0 {
+				if op.Op != types.OpRemove {
+					return badOp(op)
+				}
+				st.CanarySettings = nil
+				return nil
+			}
+			if st.CanarySettings == nil {
+				st.CanarySettings = &types.CanarySettings{}
+			}
+			c := st.CanarySettings
+			inner := op
+			inner.Path = aws.String("/" + strings.Join(rest, "/"))
+			return patches{
+				"deploymentId": text(&c.DeploymentId), "stageVariableOverrides": texts(&c.StageVariableOverrides),
+				"percentTraffic": number(func(v float64) { c.PercentTraffic = v }),
+				"useStageCache":  flag(func(v bool) { c.UseStageCache = v }),
+			}.apply([]types.PatchOperation{inner})
+		},
+		"*": func(op types.PatchOperation, rest []string) error { return patchMethodSetting(st, op, rest) },
+	}.apply([]types.PatchOperation{op})
+}
+
+func copyCanary(st *types.Stage, op types.PatchOperation) error {
+	from, to := aws.ToString(op.From), aws.ToString(op.Path)
+	c := st.CanarySettings
+	switch {
+	case c == nil:
+		return badRequest("Invalid patch operation: stage %s has no canary settings to copy from", *st.StageName)
+	case from == "/canarySettings/deploymentId" && to == "/deploymentId":
+		st.DeploymentId = c.DeploymentId
+	case from == "/canarySettings/stageVariableOverrides" && to == "/variables":
+		makeNil(&st.Variables)
+		for k, v := range c.StageVariableOverrides {
+			st.Variables[k] = v
+		}
+	default:
+		return badRequest("Invalid patch operation copy from %s to %s", from, to)
 	}
-	out := apigatewayv2.UpdateStageOutput(*got)
-	return &out, nil
+	return nil
+}
+
+// patchMethodSetting patches /{resource path}/{method}/throttling/rateLimit and its like; * stands for every resource or
+// method.
+func patchMethodSetting(st *types.Stage, op types.PatchOperation, parts []string) error {
+	if len(parts) < 2 {
+		return badRequest("Invalid patch path %s", aws.ToString(op.Path))
+	}
+	key := settingKey(parts[0], parts[1])
+	if op.Op == types.OpRemove && len(parts) == 2 {
+		delete(st.MethodSettings, key)
+		return nil
+	}
+	m, ok := st.MethodSettings[key]
+	if !ok {
+		m = types.MethodSetting{ThrottlingRateLimit: accountRate, ThrottlingBurstLimit: accountBurst, CacheTtlInSeconds: 300, LoggingLevel: aws.String("OFF")}
+	}
+	what := op
+	what.Path = aws.String("/" + strings.Join(parts[2:], "~1"))
+	err := patches{
+		"throttling/rateLimit":  number(func(v float64) { m.ThrottlingRateLimit = v }),
+		"throttling/burstLimit": number(func(v float64) { m.ThrottlingBurstLimit = int32(min(max(v, -1), 1<<30)) }),
+		"metrics/enabled":       flag(func(v bool) { m.MetricsEnabled = v }),
+		"caching/enabled":       flag(func(v bool) { m.CachingEnabled = v }),
+		"logging/loglevel":      refused("logging/loglevel (execution logs)"),
+		"logging/dataTrace":     refused("logging/dataTrace (execution logs)"),
+	}.apply([]types.PatchOperation{what})
+	if err != nil {
+		return err
+	}
+	makeNil(&st.MethodSettings)
+	st.MethodSettings[key] = m
+	return nil
+}
+
+// settingKey is how a stage's method settings name a method: ~1pets/GET, or */*.
+func settingKey(path, method string) string {
+	return strings.ReplaceAll(path, "/", "~1") + "/" + method
 }
 
 // DeleteStage removes a stage, or fails with NotFoundException.
-func (s *Service) DeleteStage(ctx context.Context, in *apigatewayv2.DeleteStageInput) (*apigatewayv2.DeleteStageOutput, error) {
-	err := s.change(ctx, in.ApiId, func(d *draft) error {
+func (s *Service) DeleteStage(ctx context.Context, in *apigateway.DeleteStageInput) (*apigateway.DeleteStageOutput, error) {
+	return nil, s.change(ctx, in.RestApiId, func(d *draft) error {
 		if _, ok := d.Stages[aws.ToString(in.StageName)]; !ok {
-			return noStage(in.StageName)
+			return missing("stage")
 		}
 		delete(d.Stages, *in.StageName)
-		d.dropUnserved()
 		return nil
 	})
+}
+
+// FlushStageAuthorizersCache forgets what the stage's authorizers decided.
+func (s *Service) FlushStageAuthorizersCache(_ context.Context, in *apigateway.FlushStageAuthorizersCacheInput) (*apigateway.FlushStageAuthorizersCacheOutput, error) {
+	a, err := s.find(in.RestApiId)
 	if err != nil {
 		return nil, err
 	}
-	return &apigatewayv2.DeleteStageOutput{}, nil
-}
-
-// checkStage validates st and fills its defaults.
-func (d *draft) checkStage(st *types.Stage) error {
-	if err := checkLength("description", st.Description, 0, 1024); err != nil {
-		return err
+	st, ok := a.stages[aws.ToString(in.StageName)]
+	if !ok {
+		return nil, missing("stage")
 	}
-	if st.DeploymentId != nil && d.deployments[*st.DeploymentId] == nil {
-		return noDeployment(st.DeploymentId)
-	}
-	for k, v := range st.StageVariables {
-		if !stageVariableName.MatchString(k) {
-			return badRequest("Invalid stage variable name %q: it must have 1 to 64 characters of a-zA-Z0-9_", k)
-		}
-		if len(v) > 2048 || !stageVariableValue.MatchString(v) {
-			return badRequest("Stage variable value %q of %q is invalid: it must have 1 to 2048 characters of a-zA-Z0-9-._~:/?#&=,", v, k)
+	for _, side := range []*side{st.base, st.canary} {
+		if side != nil {
+			for _, au := range side.authorizers {
+				au.decisions.Clear()
+			}
 		}
 	}
-	if st.AccessLogSettings != nil {
-		return unsupported("accessLogSettings")
-	}
-	if st.ClientCertificateId != nil {
-		return badRequest("clientCertificateId is supported for WebSocket APIs only")
-	}
-	if st.DefaultRouteSettings == nil {
-		st.DefaultRouteSettings = &types.RouteSettings{DetailedMetricsEnabled: aws.Bool(false)}
-	}
-	if err := checkRouteSettings(*st.DefaultRouteSettings); err != nil {
-		return err
-	}
-	for key, rs := range st.RouteSettings {
-		if !d.hasRoute(key) {
-			return notFound("Unable to find Route by key %s within the provided RouteSettings", key)
-		}
-		if err := checkRouteSettings(rs); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *draft) hasRoute(key string) bool {
-	for _, r := range d.Routes {
-		if *r.RouteKey == key {
-			return true
-		}
-	}
-	return false
-}
-
-func checkRouteSettings(rs types.RouteSettings) error {
-	switch {
-	case rs.ThrottlingBurstLimit != nil || rs.ThrottlingRateLimit != nil:
-		return unsupported("Throttling (throttlingBurstLimit, throttlingRateLimit)")
-	case aws.ToBool(rs.DetailedMetricsEnabled):
-		return unsupported("detailedMetricsEnabled")
-	case aws.ToBool(rs.DataTraceEnabled) || (rs.LoggingLevel != "" && rs.LoggingLevel != types.LoggingLevelOff):
-		return badRequest("dataTraceEnabled and loggingLevel are supported for WebSocket APIs only")
-	}
-	return nil
+	return nil, nil
 }

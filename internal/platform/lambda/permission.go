@@ -35,8 +35,8 @@ type policyDocument struct {
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const maxPolicy = 20480
 
-// AddPermission adds a statement to the policy of a function, a version or an alias. The platform keeps policies and does
-// not enforce them: on one machine every caller may invoke.
+// AddPermission adds a statement to the policy of a function, a version or an alias. MayInvoke asks it
+// for other services; a caller of Invoke itself may invoke everything.
 func (s *Service) AddPermission(ctx context.Context, in *sdk.AddPermissionInput) (*sdk.AddPermissionOutput, error) {
 	r, err := s.parse(longName, in.FunctionName, in.Qualifier, constrainPermission(in))
 	if err != nil {

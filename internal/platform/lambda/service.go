@@ -67,7 +67,7 @@ type Service struct {
 	unreserved atomic.Int64 // invocations under way of functions without reserved concurrency
 	inside     atomic.Int64 // all invocations under way
 	account    accountSeries
-	capacity   sync.Mutex   // guards changes of reserved
+	capacity   sync.Mutex // guards changes of reserved
 
 	work      sync.WaitGroup // transitions under way
 	stop      context.CancelFunc

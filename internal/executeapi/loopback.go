@@ -1,0 +1,58 @@
+package executeapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// CheckLoopback refuses an address that is no http or https URL of this machine: the platform calls nothing else.
+func CheckLoopback(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q is no http or https address", uri)
+	}
+	if !localName(u.Hostname()) {
+		return fmt.Errorf("%s is not on this machine: HTTP integrations with other hosts are not supported by this platform", u.Host)
+	}
+	return nil
+}
+
+func localName(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// errElsewhere refuses a connection.
+var errElsewhere = errors.New("the address is not on this machine")
+
+// Loopback is the transport of HTTP integrations. It connects to this machine only, whatever a name resolves to, and
+// follows no proxy of the environment.
+func Loopback() http.RoundTripper {
+	d := &net.Dialer{Timeout: 10 * time.Second}
+	return &http.Transport{
+		MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			host, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			if !localName(host) {
+				return nil, fmt.Errorf("%s: %w", host, errElsewhere)
+			}
+			if _, err := netip.ParseAddr(host); err != nil {
+				host = "127.0.0.1"
+			}
+			return d.DialContext(ctx, network, net.JoinHostPort(host, port))
+		},
+	}
+}

@@ -1,0 +1,43 @@
+package executeapi
+
+import (
+	"sync"
+	"time"
+)
+
+// Bucket is a token bucket: Burst requests at once, refilled at Rate a second. Its methods may be called from any
+// goroutine. A bucket is new, and full, when the stage that it belongs to was changed.
+//
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
+type Bucket struct {
+	Rate  float64 // requests a second
+	Burst float64 // requests
+
+	mu     sync.Mutex
+	spent  float64 // tokens taken out and not yet refilled
+	filled time.Time
+}
+
+// NewBucket makes a full bucket. A burst of 0 lets nothing through, as on AWS.
+func NewBucket(rate, burst float64) *Bucket { return &Bucket{Rate: rate, Burst: burst} }
+
+// Take takes a token at the time now; it reports false when there is none, and for a nil bucket always true.
+func (b *Bucket) Take(now time.Time) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.filled.IsZero() {
+		b.filled = now
+	}
+	if since := now.Sub(b.filled).Seconds(); since > 0 {
+		b.spent = max(0, b.spent-since*b.Rate)
+		b.filled = now
+	}
+	if b.spent+1 > b.Burst {
+		return false
+	}
+	b.spent++
+	return true
+}

@@ -1,0 +1,206 @@
+package target
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/tealdeploy/teal/internal/release"
+)
+
+// resource says what an operation is permitted on.
+type resource int
+
+const (
+	anything  resource = iota // the action takes no resource
+	functions                 // every function of the application, with its versions and aliases
+	machines                  // every state machine, with its versions and aliases
+	executions
+	httpAPI
+	roles // that the application's functions, workflows and routes run with
+)
+
+// permission is one operation that this package calls, with what IAM calls it. A test holds the table against the
+// requests that are really made.
+type permission struct {
+	call     string // service ID and operation, as the SDK has them
+	action   string
+	on       resource
+	needs    need
+	optional bool // where it is denied, that is told, and the rest goes on
+}
+
+// need says which application needs a permission.
+type need int
+
+const (
+	always need = iota
+	withFunctions
+	withWorkflows
+	withRoutes
+	withProvisioned
+	toPrune
+	toCheck // plan and doctor
+)
+
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagementv2.html
+var permissions = []permission{
+	{"STS.GetCallerIdentity", "sts:GetCallerIdentity", anything, always, false},
+	{"Lambda.CreateFunction", "lambda:CreateFunction", functions, withFunctions, false},
+	{"Lambda.CreateFunction", "lambda:TagResource", functions, withFunctions, false},
+	{"Lambda.CreateFunction", "iam:PassRole", roles, withFunctions, false},
+	{"Lambda.UpdateFunctionCode", "lambda:UpdateFunctionCode", functions, withFunctions, false},
+	{"Lambda.UpdateFunctionConfiguration", "lambda:UpdateFunctionConfiguration", functions, withFunctions, false},
+	{"Lambda.UpdateFunctionConfiguration", "iam:PassRole", roles, withFunctions, false},
+	{"Lambda.GetFunctionConfiguration", "lambda:GetFunctionConfiguration", functions, withFunctions, false},
+	{"Lambda.ListVersionsByFunction", "lambda:ListVersionsByFunction", functions, withFunctions, false},
+	{"Lambda.PublishVersion", "lambda:PublishVersion", functions, withFunctions, false},
+	{"Lambda.GetAlias", "lambda:GetAlias", functions, withFunctions, false},
+	{"Lambda.CreateAlias", "lambda:CreateAlias", functions, withFunctions, false},
+	{"Lambda.UpdateAlias", "lambda:UpdateAlias", functions, withFunctions, false},
+	{"Lambda.Invoke", "lambda:InvokeFunction", functions, withFunctions, false},
+	{"Lambda.PutProvisionedConcurrencyConfig", "lambda:PutProvisionedConcurrencyConfig", functions, withProvisioned, false},
+	{"Lambda.GetProvisionedConcurrencyConfig", "lambda:GetProvisionedConcurrencyConfig", functions, withProvisioned, false},
+	{"Lambda.DeleteProvisionedConcurrencyConfig", "lambda:DeleteProvisionedConcurrencyConfig", functions, withProvisioned, false},
+	{"Lambda.ListProvisionedConcurrencyConfigs", "lambda:ListProvisionedConcurrencyConfigs", functions, withProvisioned, false},
+	{"SFN.CreateStateMachine", "states:CreateStateMachine", machines, withWorkflows, false},
+	{"SFN.CreateStateMachine", "states:TagResource", machines, withWorkflows, false},
+	{"SFN.CreateStateMachine", "iam:PassRole", roles, withWorkflows, false},
+	{"SFN.UpdateStateMachine", "states:UpdateStateMachine", machines, withWorkflows, false},
+	{"SFN.UpdateStateMachine", "iam:PassRole", roles, withWorkflows, false},
+	{"SFN.PublishStateMachineVersion", "states:PublishStateMachineVersion", machines, withWorkflows, false},
+	{"SFN.DescribeStateMachine", "states:DescribeStateMachine", machines, withWorkflows, false},
+	{"SFN.ListStateMachineVersions", "states:ListStateMachineVersions", machines, withWorkflows, false},
+	{"SFN.DescribeStateMachineAlias", "states:DescribeStateMachineAlias", machines, withWorkflows, false},
+	{"SFN.CreateStateMachineAlias", "states:CreateStateMachineAlias", machines, withWorkflows, false},
+	{"SFN.UpdateStateMachineAlias", "states:UpdateStateMachineAlias", machines, withWorkflows, false},
+	{"SFN.StartExecution", "states:StartExecution", machines, withWorkflows, true},
+	{"SFN.DescribeExecution", "states:DescribeExecution", executions, withWorkflows, true},
+	{"SFN.ListExecutions", "states:ListExecutions", machines, withWorkflows, false},
+	{"ApiGatewayV2.GetApis", "apigateway:GET", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.CreateApi", "apigateway:POST", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.CreateApi", "apigateway:TagResource", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.GetIntegrations", "apigateway:GET", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.CreateIntegration", "apigateway:POST", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.CreateIntegration", "iam:PassRole", roles, withRoutes, false},
+	{"ApiGatewayV2.GetRoutes", "apigateway:GET", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.CreateRoute", "apigateway:POST", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.UpdateRoute", "apigateway:PATCH", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.GetStage", "apigateway:GET", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.CreateStage", "apigateway:POST", httpAPI, withRoutes, false},
+	{"ApiGatewayV2.UpdateStage", "apigateway:PATCH", httpAPI, withRoutes, false},
+	{"Lambda.AddPermission", "lambda:AddPermission", functions, withRoutes, false},
+	{"Lambda.ListAliases", "lambda:ListAliases", functions, toPrune, false},
+	{"Lambda.DeleteFunction", "lambda:DeleteFunction", functions, toPrune, false},
+	{"SFN.ListStateMachines", "states:ListStateMachines", anything, toPrune, false},
+	{"SFN.ListStateMachineAliases", "states:ListStateMachineAliases", machines, toPrune, false},
+	{"SFN.DescribeStateMachineForExecution", "states:DescribeStateMachineForExecution", executions, toPrune, false},
+	{"SFN.DeleteStateMachineVersion", "states:DeleteStateMachineVersion", machines, toPrune, false},
+	{"Lambda.ListEventSourceMappings", "lambda:ListEventSourceMappings", anything, toCheck, true},
+	{"Lambda.ListFunctionUrlConfigs", "lambda:ListFunctionUrlConfigs", functions, toCheck, true},
+	{"Lambda.GetPolicy", "lambda:GetPolicy", functions, toCheck, true},
+	{"IAM.SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy", roles, toCheck, true},
+}
+
+// Statement is what a caller of Teal needs to be allowed to do, in the form of an IAM policy's statement.
+type Statement struct {
+	For       string   `json:"for"` // what needs it, in words
+	Actions   []string `json:"actions"`
+	Resources []string `json:"resources"`
+	Optional  bool     `json:"optional,omitempty"`
+}
+
+// Permissions lists what a release of an application, and its pruning, need to be allowed.
+func Permissions(id release.Identity, s release.Spec, provisioned bool) []Statement {
+	wanted := map[need]string{always: "every release", toPrune: "teal prune", toCheck: "teal plan and teal doctor"}
+	if len(s.Functions) > 0 {
+		wanted[withFunctions] = "functions"
+	}
+	if len(s.Workflows) > 0 {
+		wanted[withWorkflows] = "workflows"
+	}
+	if len(s.Routes) > 0 {
+		wanted[withRoutes] = "routes"
+	}
+	if provisioned {
+		wanted[withProvisioned] = "provisioned concurrency"
+	}
+	on := resourcesOf(id, s)
+	type group struct {
+		needs    need
+		on       resource
+		optional bool
+	}
+	var order []group
+	actions := map[group]map[string]bool{}
+	for _, p := range permissions {
+		if wanted[p.needs] == "" || (p.on != anything && len(on[p.on]) == 0) {
+			continue
+		}
+		g := group{p.needs, p.on, p.optional}
+		if actions[g] == nil {
+			actions[g] = map[string]bool{}
+			order = append(order, g)
+		}
+		actions[g][p.action] = true
+	}
+	var out []Statement
+	for _, g := range order {
+		st := Statement{For: wanted[g.needs], Resources: on[g.on], Optional: g.optional}
+		if g.on == anything {
+			st.Resources = []string{"*"}
+		}
+		for a := range actions[g] {
+			st.Actions = append(st.Actions, a)
+		}
+		sort.Strings(st.Actions)
+		out = append(out, st)
+	}
+	return out
+}
+
+func resourcesOf(id release.Identity, s release.Spec) map[resource][]string {
+	out := map[resource][]string{}
+	used := map[string]bool{}
+	role := func(r string) {
+		if r != "" && !used[r] {
+			used[r] = true
+			out[roles] = append(out[roles], r)
+		}
+	}
+	at := func(service, rest string) string {
+		return fmt.Sprintf("arn:%s:%s:%s:%s:%s", id.Partition, service, id.Region, id.Account, rest)
+	}
+	for _, f := range s.Functions {
+		out[functions] = append(out[functions], at("lambda", "function:"+f.Name), at("lambda", "function:"+f.Name+":*"))
+		role(f.Role)
+	}
+	for _, w := range s.Workflows {
+		out[machines] = append(out[machines], at("states", "stateMachine:"+w.Name), at("states", "stateMachine:"+w.Name+":*"))
+		out[executions] = append(out[executions], at("states", "execution:"+w.Name+":*"))
+		role(w.Role)
+	}
+	for _, r := range s.Routes {
+		role(r.Role)
+	}
+	if len(s.Routes) > 0 {
+		out[httpAPI] = []string{fmt.Sprintf("arn:%s:apigateway:%s::/apis*", id.Partition, id.Region), fmt.Sprintf("arn:%s:apigateway:%s::/tags/*", id.Partition, id.Region)}
+	}
+	sort.Strings(out[roles])
+	return out
+}
+
+// called gives the operations of the table, by service ID and operation.
+func called() map[string]bool {
+	out := map[string]bool{}
+	for _, p := range permissions {
+		out[p.call] = true
+	}
+	return out
+}
+
+func (s Statement) String() string {
+	return strings.Join(s.Actions, ", ") + " on " + strings.Join(s.Resources, ", ")
+}
