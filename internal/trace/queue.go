@@ -25,6 +25,7 @@ const (
 type queue struct {
 	cfg    Config
 	client *http.Client
+	first  time.Duration      // until a batch is sent again
 	stop   context.CancelFunc // of the goroutine's pauses and posts
 	done   chan struct{}
 	wake   chan struct{} // capacity 1
@@ -38,7 +39,7 @@ type queue struct {
 func startQueue(cfg Config) *queue {
 	ctx, stop := context.WithCancel(context.Background())
 	q := &queue{
-		cfg: cfg, stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1),
+		cfg: cfg, first: firstPause, stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1),
 		client: &http.Client{
 			Timeout:       cfg.Timeout,
 			Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 1, IdleConnTimeout: time.Minute},
@@ -129,7 +130,7 @@ func (q *queue) pause(ctx context.Context, d time.Duration) {
 // send posts a batch until the collector has taken or refused it. A queue that is being closed tries once.
 func (q *queue) send(ctx context.Context, batch []span) {
 	body := encode(&q.cfg, batch)
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+	for pause := q.first; ; pause = min(2*pause, maxPause) {
 		again, err := q.post(ctx, body)
 		if err == nil {
 			return
