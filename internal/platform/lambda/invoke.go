@@ -187,8 +187,8 @@ func (s *Service) execute(ctx context.Context, t target, inv *invocation) (outco
 		return outcome{}, throttled(reason)
 	}
 	defer s.leave(t.function, reserved)
-	s.count(t.function, series)
-	defer s.uncount(t.function)
+	s.count(t, series)
+	defer s.uncount(t)
 
 	trace := inv.traceID
 	if trace == "" {

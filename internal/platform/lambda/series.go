@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"sync"
 	"time"
 
 	"github.com/tealdeploy/teal/internal/pool"
@@ -14,6 +15,7 @@ type series struct {
 	invocations, errors, throttles, duration []func(float64)
 	coldStarts, initDuration                 []func(float64) // Teal's own
 	concurrent                               func(float64)   // of the function, whichever way it is reached
+	provisioned                              func() *provisionedSeries
 }
 
 const (
@@ -35,6 +37,7 @@ func (s *Service) newSeries(name, qualifier, version string) *series {
 		sets = append(sets, []string{"FunctionName", name, "Resource", resource, "ExecutedVersion", version})
 	}
 	m := &series{concurrent: s.cfg.Meter.Series(namespace, "ConcurrentExecutions", "Count", "FunctionName", name)}
+	m.provisioned = sync.OnceValue(func() *provisionedSeries { return s.newProvisionedSeries(sets) })
 	for _, dims := range sets {
 		m.invocations = append(m.invocations, s.cfg.Meter.Series(namespace, "Invocations", "Count", dims...))
 		m.errors = append(m.errors, s.cfg.Meter.Series(namespace, "Errors", "Count", dims...))
@@ -69,30 +72,6 @@ func (m *series) ran(r pool.Result) {
 	if r.Init > 0 { // else it was within the invocation, and is part of Duration
 		record(m.initDuration, float64(r.Init)/float64(time.Millisecond))
 	}
-}
-
-// accountSeries are the metrics of the account as a whole, which have no dimensions.
-type accountSeries struct{ concurrent, unreserved func(float64) }
-
-func (s *Service) newAccountSeries() accountSeries {
-	return accountSeries{
-		concurrent: s.cfg.Meter.Series(namespace, "ConcurrentExecutions", "Count"),
-		unreserved: s.cfg.Meter.Series(namespace, "UnreservedConcurrentExecutions", "Count"),
-	}
-}
-
-// count records how many invocations are under way, this one among them; uncount counts it out again.
-func (s *Service) count(f *function, m *series) {
-	m.concurrent(float64(f.inside.Add(1)))
-	s.account.concurrent(float64(s.inside.Add(1)))
-	if n := s.unreserved.Load(); n > 0 {
-		s.account.unreserved(float64(n))
-	}
-}
-
-func (s *Service) uncount(f *function) {
-	f.inside.Add(-1)
-	s.inside.Add(-1)
 }
 
 // async records a metric of an asynchronous invocation, under the function and under what was invoked.
