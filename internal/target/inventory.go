@@ -251,7 +251,8 @@ func (t *Target) machineAliases(ctx context.Context, m *release.MachineInventory
 }
 
 // neededExecutions lists the executions that run or can be redriven. Whether one really can be is not asked of each: having
-// ended without success within the window is enough to keep what it calls.
+// ended without success within the window is enough to keep what it calls. Only children of Map runs are PENDING_REDRIVE:
+// what they call is kept for their parents.
 func (t *Target) neededExecutions(ctx context.Context, m *release.MachineInventory, at time.Time) error {
 	there := map[string]bool{}
 	for _, v := range m.Versions {
@@ -259,8 +260,7 @@ func (t *Target) neededExecutions(ctx context.Context, m *release.MachineInvento
 	}
 	asked := 0
 	for _, status := range []sfntypes.ExecutionStatus{
-		sfntypes.ExecutionStatusRunning, sfntypes.ExecutionStatusPendingRedrive, sfntypes.ExecutionStatusFailed,
-		sfntypes.ExecutionStatusTimedOut, sfntypes.ExecutionStatusAborted,
+		sfntypes.ExecutionStatusRunning, sfntypes.ExecutionStatusFailed, sfntypes.ExecutionStatusTimedOut, sfntypes.ExecutionStatusAborted,
 	} {
 		pages := sfn.NewListExecutionsPaginator(t.states, &sfn.ListExecutionsInput{StateMachineArn: &m.ARN, StatusFilter: status, MaxResults: 1000})
 		for pages.HasMorePages() {

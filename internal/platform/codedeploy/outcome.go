@@ -49,7 +49,7 @@ func plan(r *deploymentRecord, kind rollout.Kind, strategy rollout.Strategy, exp
 // turned reports whether a rollout has turned round or failed. What it would do next is another deployment's task, if the
 // group has automatic rollback, and nobody's otherwise.
 func turned(s rollout.State) bool {
-	return s.Phase == rollout.RollingBack || s.Phase == rollout.RolledBack || s.Phase == rollout.FailedDirty
+	return s.Phase == rollout.RollingBack || s.Phase == rollout.RolledBack || s.Phase == rollout.Failed || s.Phase == rollout.FailedDirty
 }
 
 // failure says why the rollout turned round by itself in the step from before to after.
