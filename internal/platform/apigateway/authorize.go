@@ -45,6 +45,9 @@ func (s *Service) compileAuthorizer(a types.Authorizer, variables map[string]str
 	return out, nil
 }
 
+// explicitlyDenied is AWS's message where a Deny of the authorizer's policy matches.
+const explicitlyDenied = "User is not authorized to access this resource with an explicit deny"
+
 // authorize asks the authorizer, or what it decided before; it returns 0 when the request may go on, or the status of its
 // answer.
 func (x *exchange) authorize(a *authorizer) int {
@@ -73,7 +76,10 @@ func (x *exchange) authorize(a *authorizer) int {
 			a.decisions.Put(identity.String(), x.decision, x.At, x.At.Add(a.ttl))
 		}
 	}
-	if !x.decision.Allows(arn) {
+	switch allowed, denied := x.decision.Allows(arn); {
+	case denied:
+		return x.fail(types.GatewayResponseTypeAccessDenied, explicitlyDenied)
+	case !allowed:
 		return x.fail(types.GatewayResponseTypeAccessDenied, "")
 	}
 	return 0

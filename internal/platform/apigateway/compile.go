@@ -3,6 +3,7 @@ package apigateway
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"strings"
 	"time"
 
@@ -192,8 +193,10 @@ func (s *Service) compileBackend(sd *side, m types.Method) (backend, error) {
 		h := &httpBackend{s: s, uri: uri, method: *i.HttpMethod, timeout: timeout, transform: custom, proxy: i.Type == types.IntegrationTypeHttpProxy}
 		if !expanded || executeapi.CheckLoopback(uri) != nil {
 			h.uri = ""
+			return h, nil
 		}
-		return h, nil
+		h.parsed, err = url.Parse(uri)
+		return h, err
 	}
 	if action, ok := stateAction(uri); ok && expanded {
 		return &statesBackend{s: s, action: action, timeout: timeout, transform: custom}, nil

@@ -27,7 +27,7 @@ var answers = map[types.GatewayResponseType]answer{
 	types.GatewayResponseTypeBadRequestBody:               {400, "BadRequestException", "Invalid request body"},
 	types.GatewayResponseTypeBadRequestParameters:         {400, "BadRequestException", ""},
 	types.GatewayResponseTypeApiConfigurationError:        {500, "InternalServerErrorException", "Internal server error"},
-	types.GatewayResponseTypeIntegrationFailure:           {502, "InternalServerErrorException", "Internal server error"},
+	types.GatewayResponseTypeIntegrationFailure:           {504, "InternalServerErrorException", "Internal server error"},
 	types.GatewayResponseTypeIntegrationTimeout:           {504, "InternalServerErrorException", "Endpoint request timed out"},
 	types.GatewayResponseTypeRequestTooLarge:              {413, "RequestTooLargeException", "Request Too Long"},
 	types.GatewayResponseTypeThrottled:                    {429, "TooManyRequestsException", "Too Many Requests"},

@@ -26,11 +26,12 @@ func (b *proxyBackend) serve(x *exchange) int {
 		return status
 	}
 	if out.FunctionError != nil {
-		return x.fail(types.GatewayResponseTypeIntegrationFailure, "")
+		return x.malformed()
 	}
+	// No member is required, and no other is allowed.
 	var e executeapi.Envelope
-	if !e.Read(out.Payload, true) || e.HasStatus && e.Status == 0 {
-		return x.fail(types.GatewayResponseTypeIntegrationFailure, "")
+	if !e.Read(out.Payload, true) || e.Foreign || e.HasStatus && e.Status == 0 {
+		return x.malformed()
 	}
 	if !e.HasStatus {
 		e.Status = http.StatusOK

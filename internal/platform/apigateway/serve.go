@@ -233,7 +233,18 @@ func (sd *side) isBinary(media string) bool {
 
 // fail answers with one of the gateway's own responses. message replaces the default one.
 func (x *exchange) fail(t types.GatewayResponseType, message string) int {
-	a := answers[t]
+	return x.failWith(t, answers[t], message)
+}
+
+// malformed answers for a function that failed, or that returned what is no answer of the Lambda proxy. No type of gateway
+// response is AWS's own for that, so DEFAULT_5XX changes it.
+func (x *exchange) malformed() int {
+	a := answers[types.GatewayResponseTypeDefault5xx]
+	a.status = http.StatusBadGateway
+	return x.failWith(types.GatewayResponseTypeDefault5xx, a, "")
+}
+
+func (x *exchange) failWith(t types.GatewayResponseType, a answer, message string) int {
 	if message == "" {
 		message = a.message
 	}

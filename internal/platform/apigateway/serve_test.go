@@ -311,7 +311,7 @@ func TestAuthorizers(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("asked %d times after the time to live", asked)
 	}
-	r.expect(r.do("GET", "/prod", "", "Authorization", "bad"), 403, `{"Message":"User is not authorized to access this resource"}`)
+	r.expect(r.do("GET", "/prod", "", "Authorization", "bad"), 403, `{"Message":"User is not authorized to access this resource with an explicit deny"}`)
 	r.expect(r.do("GET", "/prod", "", "Authorization", "nobody"), 401, `{"message":"Unauthorized"}`)
 	r.expect(r.do("GET", "/prod", "", "Authorization", "broken"), 500, `{"message":null}`)
 }

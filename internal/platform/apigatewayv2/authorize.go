@@ -89,7 +89,7 @@ func (x *exchange) authorize(a *authorizer) int {
 			a.decisions.Put(key, x.decision, x.At, x.At.Add(a.ttl))
 		}
 	}
-	if !x.decision.Allows(arn) {
+	if allowed, _ := x.decision.Allows(arn); !allowed {
 		return x.message(http.StatusForbidden, messageForbidden)
 	}
 	return 0

@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -105,7 +106,16 @@ func (s *Service) compileRoutes(st *stage, c configuration, settings types.Stage
 			}
 		}
 		if r.Target != nil {
-			rt.target = targets[strings.TrimPrefix(*r.Target, targetPrefix)]
+			integration := strings.TrimPrefix(*r.Target, targetPrefix)
+			rt.target = targets[integration]
+			if i := c.Integrations[integration]; i.IntegrationSubtype == nil {
+				if rt.parameters, err = compileRequestChanges(i.RequestParameters); err != nil {
+					return fmt.Errorf("integration %s: %w", integration, err)
+				}
+				if rt.answers, err = compileAnswerChanges(i.ResponseParameters); err != nil {
+					return fmt.Errorf("integration %s: %w", integration, err)
+				}
+			}
 		}
 		st.router.add(key, rt)
 	}
@@ -128,6 +138,17 @@ func (s *Service) compileTarget(st *stage, i types.Integration) (target, error) 
 		return t, nil
 	}
 	uri, ok := executeapi.ExpandVariables(*i.IntegrationUri, func(name string) string { return st.variables[name] })
+	if i.IntegrationType == types.IntegrationTypeHttpProxy {
+		t := &httpTarget{by: s.outside, uri: uri, method: *i.IntegrationMethod, timeout: timeout, log: s.cfg.Logger}
+		if !ok || executeapi.CheckLoopback(uri) != nil {
+			s.cfg.Logger.Warn("no address for this stage", "stage", st.name, "integration", *i.IntegrationId, "uri", uri)
+			t.uri = ""
+			return t, nil
+		}
+		var err error
+		t.parsed, err = url.Parse(uri)
+		return t, err
+	}
 	fn := executeapi.FunctionARN(uri)
 	if _, err := arn.ParseFunction(fn); !ok || err != nil {
 		s.cfg.Logger.Warn("no function for this stage", "stage", st.name, "integration", *i.IntegrationId, "uri", uri)
