@@ -14,7 +14,7 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
 type OpenAPI struct {
 	Title, Description, Version string
-	Swagger                     bool // it is a Swagger 2 document
+	Swagger                     bool               // it is a Swagger 2 document
 	Operations                  []OpenAPIOperation // by path and method
 	Schemas                     map[string]string  // JSON, with references pointing at models
 	Security                    map[string]SecurityScheme

@@ -20,7 +20,7 @@ type authorizer struct {
 	sources   []string
 	pattern   *regexp.Regexp // that a token must have; nil for any
 	ttl       time.Duration
-	decisions executeapi.Decisions
+	decisions *executeapi.Decisions
 }
 
 // authorizerTimeout is how long AWS waits for an authorizer.

@@ -138,7 +138,7 @@ func (s *Service) finish(ctx context.Context, id string, d *draft) error {
 		s.publish(id, nil)
 		return nil
 	}
-	if err := s.compile(d.api); err != nil {
+	if err := s.compile(d.api, s.lookup(id)); err != nil {
 		return fmt.Errorf("apigateway: REST API %s: %w", id, err)
 	}
 	raw, err := json.Marshal(d.document)

@@ -22,6 +22,8 @@ var answers = map[types.GatewayResponseType]answer{
 	types.GatewayResponseTypeMissingAuthenticationToken:   {403, "MissingAuthenticationTokenException", "Missing Authentication Token"},
 	types.GatewayResponseTypeUnauthorized:                 {401, "UnauthorizedException", "Unauthorized"},
 	types.GatewayResponseTypeAccessDenied:                 {403, "AccessDeniedException", "User is not authorized to access this resource"},
+	types.GatewayResponseTypeInvalidSignature:             {403, "InvalidSignatureException", ""},
+	types.GatewayResponseTypeExpiredToken:                 {403, "ExpiredTokenException", ""},
 	types.GatewayResponseTypeAuthorizerFailure:            {500, "AuthorizerConfigurationException", ""},
 	types.GatewayResponseTypeAuthorizerConfigurationError: {500, "AuthorizerConfigurationException", ""},
 	types.GatewayResponseTypeBadRequestBody:               {400, "BadRequestException", "Invalid request body"},

@@ -26,6 +26,7 @@ type exchange struct {
 	extended string // x-amz-apigw-id
 	path     string // decoded, below the stage
 	decision *executeapi.Decision
+	caller   string   // access key of who signed the request; "" where nobody had to
 	context  *vtl.Map // $context, made on its first use
 	problem  string   // what is wrong, for $context.error.validationErrorString and integrationErrorMessage
 }
@@ -131,6 +132,11 @@ func (x *exchange) serve() int {
 		return x.fail(types.GatewayResponseTypeRequestTooLarge, "")
 	case http.StatusBadRequest:
 		return x.fail(types.GatewayResponseTypeBadRequestBody, "")
+	}
+	if x.method.signed {
+		if status := x.checkSignature(); status != 0 {
+			return status
+		}
 	}
 	if x.method.authorizer != nil {
 		if status := x.authorize(x.method.authorizer); status != 0 {

@@ -130,7 +130,7 @@ func (s *Service) finish(ctx context.Context, id string, d *draft) error {
 			return err
 		}
 	}
-	if err := s.compile(d.api); err != nil {
+	if err := s.compile(d.api, s.lookup(id)); err != nil {
 		return fmt.Errorf("apigatewayv2: API %s: %w", id, err)
 	}
 	raw, err := json.Marshal(d.document)

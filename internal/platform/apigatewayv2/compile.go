@@ -23,6 +23,7 @@ type stage struct {
 	// authorizers by ID
 	authorizers map[string]*authorizer
 	metrics     metrics
+	buckets     executeapi.Buckets // by route key, "" for the stage's own; they outlive changes of the stage
 }
 
 // target answers the requests of a route. It writes the whole response and returns its status.
@@ -31,7 +32,8 @@ type target interface {
 }
 
 // compile builds what the data plane needs out of a's document and deployments.
-func (s *Service) compile(a *api) error {
+// old is what served before; nil for nothing.
+func (s *Service) compile(a, old *api) error {
 	a.named = make(map[string]*stage, len(a.Stages))
 	a.defaultStage = nil
 	a.closed = aws.ToBool(a.API.DisableExecuteApiEndpoint)
@@ -41,8 +43,12 @@ func (s *Service) compile(a *api) error {
 		if dep := a.deployments[aws.ToString(st.DeploymentId)]; dep != nil {
 			c = dep.Configuration
 		}
-		compiled := &stage{name: name, variables: st.StageVariables, metrics: newMetrics(s.cfg.Meter, *a.API.ApiId, name)}
-		if err := s.compileRoutes(compiled, c, st); err != nil {
+		compiled := &stage{name: name, variables: st.StageVariables, metrics: newMetrics(s.cfg.Meter, *a.API.ApiId, name), buckets: make(executeapi.Buckets)}
+		before := &stage{}
+		if was := old.stage(name); was != nil {
+			before = was
+		}
+		if err := s.compileRoutes(compiled, before, c, st); err != nil {
 			return fmt.Errorf("stage %s: %w", name, err)
 		}
 		if name == defaultStageName {
@@ -54,8 +60,20 @@ func (s *Service) compile(a *api) error {
 	return nil
 }
 
-// bucketOf makes the token bucket of a route's or a stage's settings; nil when they set no limit.
-func bucketOf(rs *types.RouteSettings) *executeapi.Bucket {
+// stage is a compiled stage of a, or nil.
+func (a *api) stage(name string) *stage {
+	switch {
+	case a == nil:
+		return nil
+	case name == defaultStageName:
+		return a.defaultStage
+	}
+	return a.named[name]
+}
+
+// bucketOf gives the token bucket of a route's or a stage's settings; nil when they set no limit. key is the route's, "" for the
+// stage's own.
+func (st *stage) bucketOf(before *stage, key string, rs *types.RouteSettings) *executeapi.Bucket {
 	if rs == nil || rs.ThrottlingRateLimit == nil && rs.ThrottlingBurstLimit == nil {
 		return nil
 	}
@@ -66,7 +84,7 @@ func bucketOf(rs *types.RouteSettings) *executeapi.Bucket {
 	if rs.ThrottlingBurstLimit != nil {
 		burst = float64(*rs.ThrottlingBurstLimit)
 	}
-	return executeapi.NewBucket(rate, burst)
+	return st.buckets.Keep(before.buckets, key, rate, burst)
 }
 
 // AWS's defaults of an account.
@@ -75,9 +93,9 @@ const (
 	accountBurst = 5000  // requests
 )
 
-func (s *Service) compileRoutes(st *stage, c configuration, settings types.Stage) error {
-	st.shared = bucketOf(settings.DefaultRouteSettings)
-	if err := s.compileAuthorizers(st, c); err != nil {
+func (s *Service) compileRoutes(st, before *stage, c configuration, settings types.Stage) error {
+	st.shared = st.bucketOf(before, "", settings.DefaultRouteSettings)
+	if err := s.compileAuthorizers(st, before, c); err != nil {
 		return err
 	}
 	targets := make(map[string]target, len(c.Integrations))
@@ -101,7 +119,7 @@ func (s *Service) compileRoutes(st *stage, c configuration, settings types.Stage
 		}
 		rt.throttle = st.shared
 		if own, ok := settings.RouteSettings[*r.RouteKey]; ok {
-			if b := bucketOf(&own); b != nil {
+			if b := st.bucketOf(before, *r.RouteKey, &own); b != nil {
 				rt.throttle = b
 			}
 		}

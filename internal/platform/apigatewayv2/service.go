@@ -131,7 +131,7 @@ func (s *Service) load(ctx context.Context) (map[string]*api, error) {
 		}
 	}
 	for id, a := range apis {
-		if err := s.compile(a); err != nil {
+		if err := s.compile(a, nil); err != nil {
 			return nil, fmt.Errorf("API %s in the store cannot be served: %w", id, err)
 		}
 	}
