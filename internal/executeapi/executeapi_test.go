@@ -189,7 +189,7 @@ func TestForward(t *testing.T) {
 	}))
 	t.Cleanup(backend.Close)
 	t.Cleanup(func() { close(gone) })
-	at, err := url.Parse(backend.URL)
+	at, err := url.Parse(backend.URL + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
