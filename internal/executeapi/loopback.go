@@ -21,6 +21,9 @@ func CheckLoopback(uri string) error {
 	return checkLoopback(u)
 }
 
+// OnThisMachine tells whether CheckLoopback takes an address.
+func OnThisMachine(uri string) bool { return CheckLoopback(uri) == nil }
+
 func checkLoopback(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("%q is no http or https address", u)

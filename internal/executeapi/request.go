@@ -43,8 +43,7 @@ type Request struct {
 
 	headers []HeaderField // scratch of the event
 	params  []Param
-	parsed  bool   // params holds the query string
-	trace   string // drawn by the gateway where the client sent none
+	parsed  bool // params holds the query string
 }
 
 // Reset clears x, so that nothing of a request outlives it, and keeps its scratch space.

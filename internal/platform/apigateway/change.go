@@ -164,21 +164,3 @@ func (s *Service) commit(ctx context.Context, b *store.Batch) error {
 	}
 	return nil
 }
-
-// edit is change for one thing of the API: f gets it and returns what it becomes.
-func edit[T any](s *Service, ctx context.Context, id *string, find func(d *draft) (T, error), f func(d *draft, v *T) error, keep func(d *draft, v T)) (T, error) {
-	var got T
-	err := s.change(ctx, id, func(d *draft) error {
-		v, err := find(d)
-		if err != nil {
-			return err
-		}
-		if err := f(d, &v); err != nil {
-			return err
-		}
-		keep(d, v)
-		got = v
-		return nil
-	})
-	return got, err
-}

@@ -224,7 +224,7 @@ func (s *Service) compileBackend(sd *side, m types.Method) (backend, error) {
 		return &mockBackend{custom}, nil
 	case types.IntegrationTypeHttp, types.IntegrationTypeHttpProxy:
 		h := &httpBackend{s: s, uri: uri, method: *i.HttpMethod, timeout: timeout, transform: custom, proxy: i.Type == types.IntegrationTypeHttpProxy}
-		if !expanded || executeapi.CheckLoopback(uri) != nil {
+		if !expanded || !executeapi.OnThisMachine(uri) {
 			h.uri = ""
 			return h, nil
 		}
@@ -253,7 +253,6 @@ func (s *Service) compileBackend(sd *side, m types.Method) (backend, error) {
 type node struct {
 	literals map[string]*node
 	variable *node
-	name     string // of the variable that leads here
 	methods  map[string]*method
 	greedy   *node
 }

@@ -28,7 +28,6 @@ type exchange struct {
 	decision *executeapi.Decision
 	caller   string   // access key of who signed the request; "" where nobody had to
 	context  *vtl.Map // $context, made on its first use
-	problem  string   // what is wrong, for $context.error.validationErrorString and integrationErrorMessage
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}

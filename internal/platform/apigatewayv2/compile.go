@@ -158,7 +158,7 @@ func (s *Service) compileTarget(st *stage, i types.Integration) (target, error) 
 	uri, ok := executeapi.ExpandVariables(*i.IntegrationUri, func(name string) string { return st.variables[name] })
 	if i.IntegrationType == types.IntegrationTypeHttpProxy {
 		t := &httpTarget{by: s.outside, uri: uri, method: *i.IntegrationMethod, timeout: timeout, log: s.cfg.Logger}
-		if !ok || executeapi.CheckLoopback(uri) != nil {
+		if !ok || !executeapi.OnThisMachine(uri) {
 			s.cfg.Logger.Warn("no address for this stage", "stage", st.name, "integration", *i.IntegrationId, "uri", uri)
 			t.uri = ""
 			return t, nil

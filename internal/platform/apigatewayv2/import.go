@@ -121,10 +121,10 @@ func (s *Service) read(d *draft, doc *executeapi.OpenAPI) error {
 		if err := json.Unmarshal(doc.CORS, &c); err != nil {
 			return badRequest("Unable to parse x-amazon-apigateway-cors: %s", err)
 		}
-		d.API.CorsConfiguration = (*types.Cors)(&types.Cors{
+		d.API.CorsConfiguration = &types.Cors{
 			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders, ExposeHeaders: c.ExposeHeaders,
 			AllowCredentials: c.AllowCredentials, MaxAge: c.MaxAge,
-		})
+		}
 	}
 	if err := checkAPI(&d.API); err != nil {
 		return err

@@ -161,8 +161,9 @@ func (p *requestChanges) apply(x *exchange) bool {
 			return false
 		}
 	}
-	path, ok := x.RawPath, true
+	path := x.RawPath
 	if p.path != nil {
+		var ok bool
 		if path, ok = p.path.value(x); !ok || !strings.HasPrefix(path, "/") {
 			return false
 		}
