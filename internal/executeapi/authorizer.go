@@ -127,24 +127,23 @@ func (d *Decision) readStatements(raw json.RawMessage) error {
 	return nil
 }
 
-// Allows tells whether the decision lets a method be called; methodARN is its execute-api ARN. A Deny goes before any
-// Allow, and what nothing allows is denied.
-func (d *Decision) Allows(methodARN string) bool {
+// Allows tells whether the decision lets a method be called, and if not, whether a Deny says so; methodARN is its execute-api
+// ARN. A Deny goes before any Allow, and what nothing allows is denied.
+func (d *Decision) Allows(methodARN string) (allowed, denied bool) {
 	if d.simple {
-		return d.allowed
+		return d.allowed, false
 	}
-	allowed := false
 	for _, s := range d.statements {
 		if !slices.ContainsFunc(s.actions, func(a string) bool { return arn.Wildcard(strings.ToLower(a), "execute-api:invoke") }) ||
 			!slices.ContainsFunc(s.resources, func(r string) bool { return arn.Wildcard(r, methodARN) }) {
 			continue
 		}
 		if !s.allow {
-			return false
+			return false, true
 		}
 		allowed = true
 	}
-	return allowed
+	return allowed, false
 }
 
 // maxDecisions bounds a cache. When it is full what is outdated goes, and if that is not enough, everything.

@@ -17,6 +17,7 @@ type Envelope struct {
 	Header    http.Header // canonical names, checked
 	Body      []byte
 	Base64    bool // Body came in base64
+	Foreign   bool // it has a member that format 1.0 does not have
 }
 
 // read takes the members of a valid JSON object. It reports false when one of them is not what it must be; hasStatus
@@ -38,13 +39,17 @@ func (e *Envelope) Read(payload []byte, version1 bool) bool {
 				multi = value
 			}
 		case "cookies": // of format 2.0 only
-			if !version1 {
+			if version1 {
+				e.Foreign = true
+			} else {
 				cookies = value
 			}
 		case "body":
 			body = value
 		case "isBase64Encoded":
 			encoded = value
+		default:
+			e.Foreign = true
 		}
 	}) {
 		return false

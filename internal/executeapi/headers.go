@@ -50,18 +50,8 @@ func (x *Request) EventHeaders(withCookie bool) []HeaderField {
 	one := func(name, value string) { h = append(h, HeaderField{Name: name, Value: value}) }
 	one("Host", r.Host)
 	one("Content-Length", strconv.Itoa(len(x.Body)))
-	forwarded := x.SourceIP()
-	if prior := r.Header["X-Forwarded-For"]; len(prior) > 0 {
-		forwarded = strings.Join(prior, ", ") + ", " + forwarded
-	}
-	one("X-Forwarded-For", forwarded)
-	proto, port := "http", x.Port
-	if r.TLS != nil {
-		proto = "https"
-	}
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[proto]
-	}
+	from, port, proto := x.forwarded()
+	one("X-Forwarded-For", from)
 	one("X-Forwarded-Port", port)
 	one("X-Forwarded-Proto", proto)
 	if x.trace != "" {
@@ -72,6 +62,18 @@ func (x *Request) EventHeaders(withCookie bool) []HeaderField {
 	slices.SortFunc(h, func(a, b HeaderField) int { return cmp.Compare(a.Name, b.Name) })
 	x.headers = h
 	return h
+}
+
+// forwarded gives the values of X-Forwarded-For, X-Forwarded-Port and X-Forwarded-Proto.
+func (x *Request) forwarded() (from, port, proto string) {
+	from = x.SourceIP()
+	if prior := x.R.Header["X-Forwarded-For"]; len(prior) > 0 {
+		from = strings.Join(prior, ", ") + ", " + from
+	}
+	if x.R.TLS != nil {
+		return from, cmp.Or(x.Port, "443"), "https"
+	}
+	return from, cmp.Or(x.Port, "80"), "http"
 }
 
 // NewTraceID draws an X-Ray trace header.

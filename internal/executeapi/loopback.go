@@ -15,8 +15,18 @@ import (
 // CheckLoopback refuses an address that is no http or https URL of this machine: the platform calls nothing else.
 func CheckLoopback(uri string) error {
 	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	if err != nil {
 		return fmt.Errorf("%q is no http or https address", uri)
+	}
+	return checkLoopback(u)
+}
+
+// OnThisMachine tells whether CheckLoopback takes an address.
+func OnThisMachine(uri string) bool { return CheckLoopback(uri) == nil }
+
+func checkLoopback(u *url.URL) error {
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q is no http or https address", u)
 	}
 	if !localName(u.Hostname()) {
 		return fmt.Errorf("%s is not on this machine: HTTP integrations with other hosts are not supported by this platform", u.Host)
@@ -32,8 +42,10 @@ func localName(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// errElsewhere refuses a connection.
-var errElsewhere = errors.New("the address is not on this machine")
+var (
+	errElsewhere = errors.New("the address is not on this machine")
+	errTooLarge  = fmt.Errorf("the backend's answer is larger than %d bytes", MaxPayload)
+)
 
 // Loopback is the transport of HTTP integrations. It connects to this machine only, whatever a name resolves to, and
 // follows no proxy of the environment.

@@ -14,6 +14,7 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
 type OpenAPI struct {
 	Title, Description, Version string
+	Swagger                     bool               // it is a Swagger 2 document
 	Operations                  []OpenAPIOperation // by path and method
 	Schemas                     map[string]string  // JSON, with references pointing at models
 	Security                    map[string]SecurityScheme
@@ -108,6 +109,7 @@ func ParseOpenAPI(body []byte) (*OpenAPI, error) {
 	if r.Info.Title == "" {
 		return nil, errors.New("info.title is missing")
 	}
+	doc.Swagger = r.Swagger != ""
 	doc.Title, doc.Description, doc.Version = r.Info.Title, r.Info.Description, r.Info.Version
 	doc.GatewayResponses, doc.Binary, doc.CORS = r.GatewayResponses, r.Binary, r.CORS
 	doc.Security = r.Components.SecuritySchemes

@@ -56,6 +56,13 @@ func (x *Request) Reset() {
 	*x = Request{Segments: x.Segments[:0], Values: x.Values[:0], headers: x.headers[:0], params: x.params[:0]}
 }
 
+// Change puts another request in the client's place, for what is made of it from now on; path is decoded.
+func (x *Request) Change(r *http.Request, path string) {
+	x.R, x.RawPath = r, path
+	clear(x.params)
+	x.params, x.parsed = x.params[:0], false
+}
+
 // ReadBody reads the whole body. It returns 0, or the status of the answer when the body is too large (413) or does not
 // arrive (400).
 func (x *Request) ReadBody() int {

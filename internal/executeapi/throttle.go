@@ -6,7 +6,7 @@ import (
 )
 
 // Bucket is a token bucket: Burst requests at once, refilled at Rate a second. Its methods may be called from any
-// goroutine. A bucket is new, and full, when the stage that it belongs to was changed.
+// goroutine.
 //
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
 type Bucket struct {
@@ -20,6 +20,22 @@ type Bucket struct {
 
 // NewBucket makes a full bucket. A burst of 0 lets nothing through, as on AWS.
 func NewBucket(rate, burst float64) *Bucket { return &Bucket{Rate: rate, Burst: burst} }
+
+// Buckets are the buckets of a stage, by what they throttle.
+type Buckets map[string]*Bucket
+
+// Keep gives the bucket of a name: the one that b or before has when its limits are these, so that a deployment fills none up, or
+// a new one. before may be nil.
+func (b Buckets) Keep(before Buckets, name string, rate, burst float64) *Bucket {
+	for _, known := range []Buckets{b, before} {
+		if k := known[name]; k != nil && k.Rate == rate && k.Burst == burst {
+			b[name] = k
+			return k
+		}
+	}
+	b[name] = NewBucket(rate, burst)
+	return b[name]
+}
 
 // Take takes a token at the time now; it reports false when there is none, and for a nil bucket always true.
 func (b *Bucket) Take(now time.Time) bool {

@@ -167,7 +167,7 @@ func New(cfg Config) (p *Platform, err error) {
 	executions := &starter{}
 	if p.rest, err = apigateway.New(apigateway.Config{
 		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, States: func() *awsproto.Service { return executions.API() }, Meter: metrics, Tracer: spans,
-		Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+		Clock: cfg.Clock, Verify: keys.verify(), Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
 	}

@@ -11,7 +11,6 @@ type renderer struct {
 	vars  map[string]any
 	out   strings.Builder
 	steps int
-	depth int
 }
 
 // flow tells a block's caller how it ended.

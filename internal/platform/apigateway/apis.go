@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -46,11 +47,13 @@ func (d *draft) newID(n int) string {
 
 // CreateRestApi makes an API with a root resource, or fails with BadRequestException.
 func (s *Service) CreateRestApi(ctx context.Context, in *apigateway.CreateRestApiInput) (*apigateway.CreateRestApiOutput, error) {
-	if in.CloneFrom != nil {
-		return nil, unsupported("cloneFrom")
-	}
 	a := *as[types.RestApi](in)
 	d := s.newDraft(a)
+	if in.CloneFrom != nil {
+		if err := s.clone(d, in.CloneFrom); err != nil {
+			return nil, err
+		}
+	}
 	if err := completeAPI(&d.API); err != nil {
 		return nil, err
 	}
@@ -58,6 +61,24 @@ func (s *Service) CreateRestApi(ctx context.Context, in *apigateway.CreateRestAp
 		return nil, err
 	}
 	return as[apigateway.CreateRestApiOutput](d.API), nil
+}
+
+// clone gives a new API the resources, models, validators, authorizers and answers of another; stages and deployments stay there.
+func (s *Service) clone(d *draft, from *string) error {
+	a, err := s.find(from)
+	if err != nil {
+		return badRequest("Unable to clone from the REST API %s: there is none", aws.ToString(from))
+	}
+	c, err := copyOf(a.configuration)
+	if err != nil {
+		return fmt.Errorf("apigateway: clone REST API %s: %w", *from, err)
+	}
+	c.fill()
+	d.configuration, d.API.RootResourceId = c, a.API.RootResourceId
+	if d.API.BinaryMediaTypes == nil {
+		d.API.BinaryMediaTypes = a.API.BinaryMediaTypes
+	}
+	return nil
 }
 
 // completeAPI validates an API and fills AWS's defaults.

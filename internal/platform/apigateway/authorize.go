@@ -20,7 +20,7 @@ type authorizer struct {
 	sources   []string
 	pattern   *regexp.Regexp // that a token must have; nil for any
 	ttl       time.Duration
-	decisions executeapi.Decisions
+	decisions *executeapi.Decisions
 }
 
 // authorizerTimeout is how long AWS waits for an authorizer.
@@ -44,6 +44,9 @@ func (s *Service) compileAuthorizer(a types.Authorizer, variables map[string]str
 	}
 	return out, nil
 }
+
+// explicitlyDenied is AWS's message where a Deny of the authorizer's policy matches.
+const explicitlyDenied = "User is not authorized to access this resource with an explicit deny"
 
 // authorize asks the authorizer, or what it decided before; it returns 0 when the request may go on, or the status of its
 // answer.
@@ -73,7 +76,10 @@ func (x *exchange) authorize(a *authorizer) int {
 			a.decisions.Put(identity.String(), x.decision, x.At, x.At.Add(a.ttl))
 		}
 	}
-	if !x.decision.Allows(arn) {
+	switch allowed, denied := x.decision.Allows(arn); {
+	case denied:
+		return x.fail(types.GatewayResponseTypeAccessDenied, explicitlyDenied)
+	case !allowed:
 		return x.fail(types.GatewayResponseTypeAccessDenied, "")
 	}
 	return 0

@@ -3,7 +3,6 @@ package apigateway
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -98,6 +97,7 @@ func (b *statesBackend) serve(x *exchange) int {
 type httpBackend struct {
 	s         *Service
 	uri       string // "" when the stage's variables make none that may be called
+	parsed    *url.URL
 	method    string
 	timeout   time.Duration
 	transform *transform
@@ -116,29 +116,20 @@ func (b *httpBackend) serve(x *exchange) int {
 			return status
 		}
 	}
-	ctx, cancel := x.Deadline(b.timeout)
-	defer cancel()
-	out, err := b.request(x, body)
+	method, to, header, err := b.request(x)
 	if err != nil {
 		return x.fail(types.GatewayResponseTypeApiConfigurationError, "")
 	}
-	begin := time.Now()
-	answer, err := b.s.outside.RoundTrip(out.WithContext(ctx))
-	var read []byte
-	if err == nil {
-		read, err = io.ReadAll(io.LimitReader(answer.Body, executeapi.MaxPayload+1))
-		_ = answer.Body.Close() // it has been read
-	}
-	x.Waited = time.Since(begin)
+	answer, late, err := x.Forward(b.s.outside, method, to, header, body, b.timeout)
 	switch {
-	case err != nil && executeapi.Expired(ctx, err):
+	case late:
 		return x.fail(types.GatewayResponseTypeIntegrationTimeout, "")
-	case err != nil || len(read) > executeapi.MaxPayload:
+	case err != nil:
 		b.s.cfg.Logger.Error("the HTTP integration failed", "api", x.APIID, "resource", x.method.path, "request", x.RequestID, "error", err)
 		return x.fail(types.GatewayResponseTypeIntegrationFailure, "")
 	}
 	if !b.proxy {
-		return b.transform.respond(x, received{selector: strconv.Itoa(answer.StatusCode), header: answer.Header, body: read})
+		return b.transform.respond(x, received{selector: strconv.Itoa(answer.Status), header: answer.Header, body: answer.Body})
 	}
 	h := x.W.Header()
 	for name, values := range answer.Header {
@@ -146,32 +137,19 @@ func (b *httpBackend) serve(x *exchange) int {
 			h[name] = values
 		}
 	}
-	return x.send(answer.StatusCode, read)
+	return x.send(answer.Status, answer.Body)
 }
 
 // request makes the request to the backend. {name} in the address is filled by integration.request.path.name.
-func (b *httpBackend) request(x *exchange, body []byte) (*http.Request, error) {
-	method, target := b.method, b.uri
-	if method == "ANY" {
+func (b *httpBackend) request(x *exchange) (method string, to *url.URL, header http.Header, err error) {
+	if method = b.method; method == "ANY" {
 		method = x.R.Method
 	}
-	header, query := http.Header{}, url.Values{}
+	target, query := b.uri, ""
 	if b.proxy {
-		for _, f := range x.EventHeaders(true) {
-			if f.Name != "Host" && f.Name != "Content-Length" {
-				for _, v := range f.Values {
-					header.Add(f.Name, v)
-				}
-				if f.Values == nil {
-					header.Set(f.Name, f.Value)
-				}
-			}
-		}
-		for _, p := range x.QueryParams() {
-			query.Add(p.Name, p.Value)
-		}
+		header, query = x.ProxyHeaders(), x.R.URL.RawQuery
 	} else {
-		header.Set("Content-Type", x.contentType())
+		header = http.Header{"Content-Type": {x.contentType()}}
 	}
 	for _, p := range b.transform.parameters {
 		v, ok := x.requestValue(p.from)
@@ -183,27 +161,25 @@ func (b *httpBackend) request(x *exchange, body []byte) (*http.Request, error) {
 		case "header":
 			setHeader(header, name, v)
 		case "querystring":
-			query.Set(name, v)
+			values, _ := url.ParseQuery(query) // what cannot be read is left out
+			values.Set(name, v)
+			query = values.Encode()
 		case "path":
 			target = strings.ReplaceAll(target, "{"+name+"}", (&url.URL{Path: v}).EscapedPath())
 		}
 	}
-	u, err := url.Parse(target)
-	if err != nil {
-		return nil, err
-	}
-	if err := executeapi.CheckLoopback(target); err != nil {
-		return nil, err
-	}
-	if len(query) > 0 {
-		if u.RawQuery != "" {
-			u.RawQuery += "&"
+	if to = b.parsed; to == nil || target != b.uri {
+		if to, err = url.Parse(target); err != nil {
+			return "", nil, nil, err
 		}
-		u.RawQuery += query.Encode()
 	}
-	r, err := http.NewRequest(method, u.String(), bytes.NewReader(body))
-	if err == nil {
-		r.Header = header
+	if query != "" {
+		with := *to
+		if with.RawQuery != "" {
+			query = with.RawQuery + "&" + query
+		}
+		with.RawQuery = query
+		to = &with
 	}
-	return r, err
+	return method, to, header, nil
 }

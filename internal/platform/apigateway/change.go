@@ -138,7 +138,7 @@ func (s *Service) finish(ctx context.Context, id string, d *draft) error {
 		s.publish(id, nil)
 		return nil
 	}
-	if err := s.compile(d.api); err != nil {
+	if err := s.compile(d.api, s.lookup(id)); err != nil {
 		return fmt.Errorf("apigateway: REST API %s: %w", id, err)
 	}
 	raw, err := json.Marshal(d.document)
@@ -163,22 +163,4 @@ func (s *Service) commit(ctx context.Context, b *store.Batch) error {
 		return fmt.Errorf("apigateway: store: %w", err)
 	}
 	return nil
-}
-
-// edit is change for one thing of the API: f gets it and returns what it becomes.
-func edit[T any](s *Service, ctx context.Context, id *string, find func(d *draft) (T, error), f func(d *draft, v *T) error, keep func(d *draft, v T)) (T, error) {
-	var got T
-	err := s.change(ctx, id, func(d *draft) error {
-		v, err := find(d)
-		if err != nil {
-			return err
-		}
-		if err := f(d, &v); err != nil {
-			return err
-		}
-		keep(d, v)
-		got = v
-		return nil
-	})
-	return got, err
 }

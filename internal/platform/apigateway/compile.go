@@ -3,6 +3,8 @@ package apigateway
 import (
 	"fmt"
 	"maps"
+	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
@@ -22,6 +24,15 @@ type stage struct {
 	canary  *side         // nil without canary settings
 	routing alias.Routing // between the names base and canary
 	metrics metrics
+	// buckets and decisions outlive changes of the stage; both sides share them.
+	buckets   executeapi.Buckets
+	decisions map[string]*keptDecisions // by the authorizer's ID and function
+}
+
+// keptDecisions are what an authorizer decided as long as it was what it is.
+type keptDecisions struct {
+	of types.Authorizer
+	executeapi.Decisions
 }
 
 // side is a deployment with the variables under which a stage serves it.
@@ -43,6 +54,7 @@ type method struct {
 	operation  string
 	variables  []string // names in the order of the path
 	authorizer *authorizer
+	signed     bool // requests must have a signature (AWS_IAM)
 	validator  *validator
 	throttle   *executeapi.Bucket
 	detailed   *metricSet // nil unless the stage has metrics for the method
@@ -66,21 +78,28 @@ const (
 	canarySide = "canary"
 )
 
-// compile builds what the data plane needs out of a's document and deployments.
-func (s *Service) compile(a *api) error {
+// compile builds what the data plane needs out of a's document and deployments. old is what served before; nil for nothing.
+func (s *Service) compile(a, old *api) error {
 	a.closed = a.API.DisableExecuteApiEndpoint
 	a.stages = make(map[string]*stage, len(a.Stages))
 	for name, st := range a.Stages {
-		c := &stage{name: name, routing: alias.Routing{Primary: baseSide}, metrics: newMetrics(s.cfg.Meter, aws.ToString(a.API.Name), name)}
+		c := &stage{
+			name: name, routing: alias.Routing{Primary: baseSide}, metrics: newMetrics(s.cfg.Meter, aws.ToString(a.API.Name), name),
+			buckets: make(executeapi.Buckets), decisions: make(map[string]*keptDecisions),
+		}
+		before := &stage{}
+		if old != nil && old.stages[name] != nil {
+			before = old.stages[name]
+		}
 		var err error
-		if c.base, err = s.compileSide(a, st, st.DeploymentId, st.Variables); err != nil {
+		if c.base, err = s.compileSide(a, st, c, before, st.DeploymentId, st.Variables); err != nil {
 			return fmt.Errorf("stage %s: %w", name, err)
 		}
 		if k := st.CanarySettings; k != nil {
 			variables := maps.Clone(st.Variables)
 			makeNil(&variables)
 			maps.Copy(variables, k.StageVariableOverrides)
-			if c.canary, err = s.compileSide(a, st, k.DeploymentId, variables); err != nil {
+			if c.canary, err = s.compileSide(a, st, c, before, k.DeploymentId, variables); err != nil {
 				return fmt.Errorf("the canary of stage %s: %w", name, err)
 			}
 			c.canary.canary = true
@@ -91,7 +110,7 @@ func (s *Service) compile(a *api) error {
 	return nil
 }
 
-func (s *Service) compileSide(a *api, st types.Stage, deploymentID *string, variables map[string]string) (*side, error) {
+func (s *Service) compileSide(a *api, st types.Stage, stage, before *stage, deploymentID *string, variables map[string]string) (*side, error) {
 	dep := a.deployments[aws.ToString(deploymentID)]
 	if dep == nil {
 		return nil, fmt.Errorf("deployment %s is missing", aws.ToString(deploymentID))
@@ -109,6 +128,7 @@ func (s *Service) compileSide(a *api, st types.Stage, deploymentID *string, vari
 		if err != nil {
 			return nil, fmt.Errorf("authorizer %s: %w", id, err)
 		}
+		compiled.decisions = stage.decisionsOf(before, au, compiled.function.ARN)
 		sd.authorizers[id] = compiled
 	}
 	for t, r := range c.Responses {
@@ -120,7 +140,7 @@ func (s *Service) compileSide(a *api, st types.Stage, deploymentID *string, vari
 	}
 	for _, r := range c.Resources {
 		for name, m := range r.ResourceMethods {
-			compiled, err := s.compileMethod(a, st, sd, c, r, m)
+			compiled, err := s.compileMethod(a, st, stage, before, sd, c, r, m)
 			if err != nil {
 				return nil, fmt.Errorf("method %s of %s: %w", name, *r.Path, err)
 			}
@@ -130,13 +150,27 @@ func (s *Service) compileSide(a *api, st types.Stage, deploymentID *string, vari
 	return sd, nil
 }
 
-func (s *Service) compileMethod(a *api, st types.Stage, sd *side, c configuration, r types.Resource, m types.Method) (*method, error) {
+// decisionsOf gives the cache of an authorizer: the one that it had before when it is the same.
+func (st *stage) decisionsOf(before *stage, a types.Authorizer, function string) *executeapi.Decisions {
+	name := *a.Id + " " + function
+	k := st.decisions[name]
+	if k == nil {
+		if k = before.decisions[name]; k == nil || !reflect.DeepEqual(k.of, a) {
+			k = &keptDecisions{of: a}
+		}
+		st.decisions[name] = k
+	}
+	return &k.Decisions
+}
+
+func (s *Service) compileMethod(a *api, st types.Stage, stage, before *stage, sd *side, c configuration, r types.Resource, m types.Method) (*method, error) {
 	out := &method{resource: *r.Id, path: *r.Path, name: *m.HttpMethod, operation: aws.ToString(m.OperationName)}
 	if aws.ToString(m.AuthorizationType) == "CUSTOM" {
 		if out.authorizer = sd.authorizers[aws.ToString(m.AuthorizerId)]; out.authorizer == nil {
 			return nil, fmt.Errorf("authorizer %s is missing", aws.ToString(m.AuthorizerId))
 		}
 	}
+	out.signed = aws.ToString(m.AuthorizationType) == "AWS_IAM"
 	if v, ok := c.Validators[aws.ToString(m.RequestValidatorId)]; ok {
 		out.validator = &validator{}
 		if v.ValidateRequestParameters {
@@ -160,7 +194,7 @@ func (s *Service) compileMethod(a *api, st types.Stage, sd *side, c configuratio
 	for _, key := range []string{settingKey(*r.Path, *m.HttpMethod), settingKey(*r.Path, "*"), "*/" + *m.HttpMethod, "*/*"} {
 		if set, ok := st.MethodSettings[key]; ok {
 			if set.ThrottlingRateLimit < accountRate || set.ThrottlingBurstLimit < accountBurst {
-				out.throttle = executeapi.NewBucket(set.ThrottlingRateLimit, float64(set.ThrottlingBurstLimit))
+				out.throttle = stage.buckets.Keep(before.buckets, settingKey(*r.Path, *m.HttpMethod), set.ThrottlingRateLimit, float64(set.ThrottlingBurstLimit))
 			}
 			if set.MetricsEnabled && s.cfg.Meter != nil {
 				d := newMetricSet(s.cfg.Meter, "ApiName", aws.ToString(a.API.Name), "Stage", *st.StageName, "Method", *m.HttpMethod, "Resource", *r.Path)
@@ -190,10 +224,12 @@ func (s *Service) compileBackend(sd *side, m types.Method) (backend, error) {
 		return &mockBackend{custom}, nil
 	case types.IntegrationTypeHttp, types.IntegrationTypeHttpProxy:
 		h := &httpBackend{s: s, uri: uri, method: *i.HttpMethod, timeout: timeout, transform: custom, proxy: i.Type == types.IntegrationTypeHttpProxy}
-		if !expanded || executeapi.CheckLoopback(uri) != nil {
+		if !expanded || !executeapi.OnThisMachine(uri) {
 			h.uri = ""
+			return h, nil
 		}
-		return h, nil
+		h.parsed, err = url.Parse(uri)
+		return h, err
 	}
 	if action, ok := stateAction(uri); ok && expanded {
 		return &statesBackend{s: s, action: action, timeout: timeout, transform: custom}, nil
@@ -217,7 +253,6 @@ func (s *Service) compileBackend(sd *side, m types.Method) (backend, error) {
 type node struct {
 	literals map[string]*node
 	variable *node
-	name     string // of the variable that leads here
 	methods  map[string]*method
 	greedy   *node
 }

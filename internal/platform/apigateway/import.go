@@ -196,8 +196,11 @@ func (s *Service) readOperation(d *draft, doc *executeapi.OpenAPI, op executeapi
 		switch sc, ok := doc.Security[name]; {
 		case !ok:
 			return badRequest("Security scheme %s of %s %s is not defined", name, op.Method, op.Path)
+		case strings.EqualFold(sc.AuthType, "awsSigv4"):
+			m.AuthorizationType = aws.String("AWS_IAM")
+			continue
 		case sc.Authorizer == nil:
-			return unsupported("The security scheme " + name + " (API keys and AWS_IAM)")
+			return unsupported("The security scheme " + name + " (an API key)")
 		}
 		m.AuthorizationType, m.AuthorizerId = aws.String("CUSTOM"), aws.String(authorizers[name])
 	}

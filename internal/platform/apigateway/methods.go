@@ -89,7 +89,9 @@ func (d *draft) checkMethod(m *types.Method) error {
 		if _, ok := d.Authorizers[aws.ToString(m.AuthorizerId)]; !ok {
 			return badRequest("Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.")
 		}
-	case "AWS_IAM", "COGNITO_USER_POOLS":
+	case "AWS_IAM":
+		m.AuthorizerId = nil
+	case "COGNITO_USER_POOLS":
 		return unsupported("The authorization type " + *m.AuthorizationType)
 	default:
 		return badRequest("Invalid authorization type specified. Valid options are [NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS]")

@@ -22,7 +22,7 @@ func (p patches) apply(ops []types.PatchOperation) error {
 			return badRequest("Invalid patch path %s", aws.ToString(op.Path))
 		}
 		f, ok := p[parts[0]]
-		if !ok {
+		if !ok || parts[0] == "*" { // which is itself a resource's path: that of all
 			f, ok = p["*"]
 			if ok {
 				if err := f(op, parts); err != nil {

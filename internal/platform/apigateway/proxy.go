@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -26,11 +27,12 @@ func (b *proxyBackend) serve(x *exchange) int {
 		return status
 	}
 	if out.FunctionError != nil {
-		return x.fail(types.GatewayResponseTypeIntegrationFailure, "")
+		return x.malformed()
 	}
+	// No member is required, and no other is allowed.
 	var e executeapi.Envelope
-	if !e.Read(out.Payload, true) || e.HasStatus && e.Status == 0 {
-		return x.fail(types.GatewayResponseTypeIntegrationFailure, "")
+	if !e.Read(out.Payload, true) || e.Foreign || e.HasStatus && e.Status == 0 {
+		return x.malformed()
 	}
 	if !e.HasStatus {
 		e.Status = http.StatusOK
@@ -155,11 +157,30 @@ func (x *exchange) appendContext(b []byte) []byte {
 	b = append(b, `,"requestTimeEpoch":`...)
 	b = strconv.AppendInt(b, x.At.UnixMilli(), 10)
 	member("requestId", x.RequestID)
-	b = append(b, `,"identity":{"cognitoIdentityPoolId":null,"accountId":null,"cognitoIdentityId":null,"caller":null,"sourceIp":`...)
+	var account, user, root, key *string // of who signed the request; the platform has no users but the account's root
+	if x.caller != "" {
+		account, user, root, key = &x.Account, &x.Account, aws.String("arn:aws:iam::"+x.Account+":root"), &x.caller
+	}
+	optional := func(name string, v *string) {
+		if v == nil {
+			b = append(append(append(b, `,"`...), name...), `":null`...)
+			return
+		}
+		member(name, *v)
+	}
+	b = append(b, `,"identity":{"cognitoIdentityPoolId":null`...)
+	optional("accountId", account)
+	b = append(b, `,"cognitoIdentityId":null`...)
+	optional("caller", user)
+	b = append(b, `,"sourceIp":`...)
 	b = executeapi.AppendString(b, x.SourceIP())
-	b = append(b, `,"principalOrgId":null,"accessKey":null,"cognitoAuthenticationType":null,"cognitoAuthenticationProvider":null,"userArn":null,"userAgent":`...)
-	b = executeapi.AppendString(b, x.R.UserAgent())
-	b = append(b, `,"user":null}`...)
+	b = append(b, `,"principalOrgId":null`...)
+	optional("accessKey", key)
+	b = append(b, `,"cognitoAuthenticationType":null,"cognitoAuthenticationProvider":null`...)
+	optional("userArn", root)
+	member("userAgent", x.R.UserAgent())
+	optional("user", user)
+	b = append(b, '}')
 	member("domainName", x.Domain)
 	member("deploymentId", x.side.deployment)
 	member("apiId", x.APIID)

@@ -26,8 +26,8 @@ type exchange struct {
 	extended string // x-amz-apigw-id
 	path     string // decoded, below the stage
 	decision *executeapi.Decision
+	caller   string   // access key of who signed the request; "" where nobody had to
 	context  *vtl.Map // $context, made on its first use
-	problem  string   // what is wrong, for $context.error.validationErrorString and integrationErrorMessage
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -137,6 +137,11 @@ func (x *exchange) serve() int {
 	case http.StatusBadRequest:
 		return x.fail(types.GatewayResponseTypeBadRequestBody, "")
 	}
+	if x.method.signed {
+		if status := x.checkSignature(); status != 0 {
+			return status
+		}
+	}
 	if x.method.authorizer != nil {
 		if status := x.authorize(x.method.authorizer); status != 0 {
 			return status
@@ -238,7 +243,18 @@ func (sd *side) isBinary(media string) bool {
 
 // fail answers with one of the gateway's own responses. message replaces the default one.
 func (x *exchange) fail(t types.GatewayResponseType, message string) int {
-	a := answers[t]
+	return x.failWith(t, answers[t], message)
+}
+
+// malformed answers for a function that failed, or that returned what is no answer of the Lambda proxy. No type of gateway
+// response is AWS's own for that, so DEFAULT_5XX changes it.
+func (x *exchange) malformed() int {
+	a := answers[types.GatewayResponseTypeDefault5xx]
+	a.status = http.StatusBadGateway
+	return x.failWith(types.GatewayResponseTypeDefault5xx, a, "")
+}
+
+func (x *exchange) failWith(t types.GatewayResponseType, a answer, message string) int {
 	if message == "" {
 		message = a.message
 	}

@@ -43,14 +43,16 @@ type Config struct {
 	Permissions executeapi.Permissions // nil checks nothing
 	// States gives Step Functions, for AWS integrations with its actions; nil for none. It is asked once, at the first such
 	// integration or call, so that Step Functions may be made after this service.
-	States   func() *awsproto.Service
-	Meter    Meter             // nil means no metrics
-	Tracer   executeapi.Tracer // nil means no traces
-	Clock    clock.Clock       // nil means clock.System; gives dates, throttling and times to live, never timeouts
-	Account  string            // "" means 000000000000
-	Region   string            // "" means us-east-1
-	Endpoint string            // host:port of the data plane
-	Logger   *slog.Logger      // nil means slog.Default
+	States func() *awsproto.Service
+	Meter  Meter             // nil means no metrics
+	Tracer executeapi.Tracer // nil means no traces
+	Clock  clock.Clock       // nil means clock.System; gives dates, throttling and times to live, never timeouts
+	// Verify gives the secret of an access key, for methods with AWS_IAM; nil takes any signature there.
+	Verify   func(accessKeyID string) (secret string, ok bool)
+	Account  string       // "" means 000000000000
+	Region   string       // "" means us-east-1
+	Endpoint string       // host:port of the data plane
+	Logger   *slog.Logger // nil means slog.Default
 }
 
 // Service is the control plane and the data plane of REST APIs. Its methods may be called from any goroutine.
@@ -139,7 +141,7 @@ func (s *Service) load(ctx context.Context) (map[string]*api, error) {
 		}
 	}
 	for id, a := range apis {
-		if err := s.compile(a); err != nil {
+		if err := s.compile(a, nil); err != nil {
 			return nil, fmt.Errorf("REST API %s in the store cannot be served: %w", id, err)
 		}
 	}

@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
@@ -77,6 +78,10 @@ func quickCreate(d *draft, in *apigatewayv2.CreateApiInput, s *Service) error {
 	integration := types.Integration{
 		ApiGatewayManaged: aws.Bool(true), IntegrationType: types.IntegrationTypeAwsProxy, IntegrationUri: in.Target,
 		PayloadFormatVersion: aws.String("2.0"), CredentialsArn: in.CredentialsArn,
+	}
+	if strings.HasPrefix(*in.Target, "http") {
+		integration.IntegrationType, integration.PayloadFormatVersion = types.IntegrationTypeHttpProxy, aws.String("1.0")
+		integration.IntegrationMethod = aws.String("ANY")
 	}
 	if err := completeIntegration(&integration, s.cfg.Region); err != nil {
 		return err

@@ -3,6 +3,7 @@ package apigatewayv2
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -15,13 +16,15 @@ import (
 // authorizer is a Lambda authorizer, ready to ask.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 type authorizer struct {
-	id        string
-	function  executeapi.Function
-	version1  bool
-	simple    bool
-	sources   []mapping
-	ttl       time.Duration
-	decisions executeapi.Decisions
+	id       string
+	function executeapi.Function
+	version1 bool
+	simple   bool
+	sources  []mapping
+	ttl      time.Duration
+	// decisions are kept over changes of the API as long as the authorizer and its function are what they are.
+	decisions *executeapi.Decisions
+	of        types.Authorizer
 }
 
 // authorizerTimeout is how long AWS waits for an authorizer.
@@ -33,12 +36,16 @@ var (
 	messageThrottled    = []byte(`{"message":"Too Many Requests"}`)
 )
 
-func (s *Service) compileAuthorizers(st *stage, c configuration) error {
+func (s *Service) compileAuthorizers(st, before *stage, c configuration) error {
 	st.authorizers = make(map[string]*authorizer, len(c.Authorizers))
 	for id, a := range c.Authorizers {
 		out, err := s.compileAuthorizer(st, a)
 		if err != nil {
 			return fmt.Errorf("authorizer %s: %w", id, err)
+		}
+		out.of, out.decisions = a, new(executeapi.Decisions)
+		if was := before.authorizers[id]; was != nil && was.function.ARN == out.function.ARN && reflect.DeepEqual(was.of, a) {
+			out.decisions = was.decisions
 		}
 		st.authorizers[id] = out
 	}
@@ -89,7 +96,7 @@ func (x *exchange) authorize(a *authorizer) int {
 			a.decisions.Put(key, x.decision, x.At, x.At.Add(a.ttl))
 		}
 	}
-	if !x.decision.Allows(arn) {
+	if allowed, _ := x.decision.Allows(arn); !allowed {
 		return x.message(http.StatusForbidden, messageForbidden)
 	}
 	return 0

@@ -130,7 +130,7 @@ func (s *Service) finish(ctx context.Context, id string, d *draft) error {
 			return err
 		}
 	}
-	if err := s.compile(d.api); err != nil {
+	if err := s.compile(d.api, s.lookup(id)); err != nil {
 		return fmt.Errorf("apigatewayv2: API %s: %w", id, err)
 	}
 	raw, err := json.Marshal(d.document)
@@ -213,11 +213,16 @@ func (s *Service) deploy(d *draft, auto bool, description *string) (*deployment,
 		},
 		Configuration: d.configuration.clone(),
 	}
+	return dep, d.keepDeployment(dep)
+}
+
+func (d *draft) keepDeployment(dep *deployment) error {
+	id := *dep.Deployment.DeploymentId
 	raw, err := json.Marshal(dep)
 	if err != nil {
-		return nil, fmt.Errorf("apigatewayv2: encode deployment %s: %w", id, err)
+		return fmt.Errorf("apigatewayv2: encode deployment %s: %w", id, err)
 	}
 	d.deployments[id] = dep
 	d.batch.Put(bucketDeployments, dep.API+"/"+id, raw)
-	return dep, nil
+	return nil
 }

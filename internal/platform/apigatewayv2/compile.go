@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type stage struct {
 	// authorizers by ID
 	authorizers map[string]*authorizer
 	metrics     metrics
+	buckets     executeapi.Buckets // by route key, "" for the stage's own; they outlive changes of the stage
 }
 
 // target answers the requests of a route. It writes the whole response and returns its status.
@@ -30,7 +32,8 @@ type target interface {
 }
 
 // compile builds what the data plane needs out of a's document and deployments.
-func (s *Service) compile(a *api) error {
+// old is what served before; nil for nothing.
+func (s *Service) compile(a, old *api) error {
 	a.named = make(map[string]*stage, len(a.Stages))
 	a.defaultStage = nil
 	a.closed = aws.ToBool(a.API.DisableExecuteApiEndpoint)
@@ -40,8 +43,12 @@ func (s *Service) compile(a *api) error {
 		if dep := a.deployments[aws.ToString(st.DeploymentId)]; dep != nil {
 			c = dep.Configuration
 		}
-		compiled := &stage{name: name, variables: st.StageVariables, metrics: newMetrics(s.cfg.Meter, *a.API.ApiId, name)}
-		if err := s.compileRoutes(compiled, c, st); err != nil {
+		compiled := &stage{name: name, variables: st.StageVariables, metrics: newMetrics(s.cfg.Meter, *a.API.ApiId, name), buckets: make(executeapi.Buckets)}
+		before := &stage{}
+		if was := old.stage(name); was != nil {
+			before = was
+		}
+		if err := s.compileRoutes(compiled, before, c, st); err != nil {
 			return fmt.Errorf("stage %s: %w", name, err)
 		}
 		if name == defaultStageName {
@@ -53,8 +60,20 @@ func (s *Service) compile(a *api) error {
 	return nil
 }
 
-// bucketOf makes the token bucket of a route's or a stage's settings; nil when they set no limit.
-func bucketOf(rs *types.RouteSettings) *executeapi.Bucket {
+// stage is a compiled stage of a, or nil.
+func (a *api) stage(name string) *stage {
+	switch {
+	case a == nil:
+		return nil
+	case name == defaultStageName:
+		return a.defaultStage
+	}
+	return a.named[name]
+}
+
+// bucketOf gives the token bucket of a route's or a stage's settings; nil when they set no limit. key is the route's, "" for the
+// stage's own.
+func (st *stage) bucketOf(before *stage, key string, rs *types.RouteSettings) *executeapi.Bucket {
 	if rs == nil || rs.ThrottlingRateLimit == nil && rs.ThrottlingBurstLimit == nil {
 		return nil
 	}
@@ -65,7 +84,7 @@ func bucketOf(rs *types.RouteSettings) *executeapi.Bucket {
 	if rs.ThrottlingBurstLimit != nil {
 		burst = float64(*rs.ThrottlingBurstLimit)
 	}
-	return executeapi.NewBucket(rate, burst)
+	return st.buckets.Keep(before.buckets, key, rate, burst)
 }
 
 // AWS's defaults of an account.
@@ -74,9 +93,9 @@ const (
 	accountBurst = 5000  // requests
 )
 
-func (s *Service) compileRoutes(st *stage, c configuration, settings types.Stage) error {
-	st.shared = bucketOf(settings.DefaultRouteSettings)
-	if err := s.compileAuthorizers(st, c); err != nil {
+func (s *Service) compileRoutes(st, before *stage, c configuration, settings types.Stage) error {
+	st.shared = st.bucketOf(before, "", settings.DefaultRouteSettings)
+	if err := s.compileAuthorizers(st, before, c); err != nil {
 		return err
 	}
 	targets := make(map[string]target, len(c.Integrations))
@@ -100,12 +119,21 @@ func (s *Service) compileRoutes(st *stage, c configuration, settings types.Stage
 		}
 		rt.throttle = st.shared
 		if own, ok := settings.RouteSettings[*r.RouteKey]; ok {
-			if b := bucketOf(&own); b != nil {
+			if b := st.bucketOf(before, *r.RouteKey, &own); b != nil {
 				rt.throttle = b
 			}
 		}
 		if r.Target != nil {
-			rt.target = targets[strings.TrimPrefix(*r.Target, targetPrefix)]
+			integration := strings.TrimPrefix(*r.Target, targetPrefix)
+			rt.target = targets[integration]
+			if i := c.Integrations[integration]; i.IntegrationSubtype == nil {
+				if rt.parameters, err = compileRequestChanges(i.RequestParameters); err != nil {
+					return fmt.Errorf("integration %s: %w", integration, err)
+				}
+				if rt.answers, err = compileAnswerChanges(i.ResponseParameters); err != nil {
+					return fmt.Errorf("integration %s: %w", integration, err)
+				}
+			}
 		}
 		st.router.add(key, rt)
 	}
@@ -128,6 +156,17 @@ func (s *Service) compileTarget(st *stage, i types.Integration) (target, error) 
 		return t, nil
 	}
 	uri, ok := executeapi.ExpandVariables(*i.IntegrationUri, func(name string) string { return st.variables[name] })
+	if i.IntegrationType == types.IntegrationTypeHttpProxy {
+		t := &httpTarget{by: s.outside, uri: uri, method: *i.IntegrationMethod, timeout: timeout, log: s.cfg.Logger}
+		if !ok || !executeapi.OnThisMachine(uri) {
+			s.cfg.Logger.Warn("no address for this stage", "stage", st.name, "integration", *i.IntegrationId, "uri", uri)
+			t.uri = ""
+			return t, nil
+		}
+		var err error
+		t.parsed, err = url.Parse(uri)
+		return t, err
+	}
 	fn := executeapi.FunctionARN(uri)
 	if _, err := arn.ParseFunction(fn); !ok || err != nil {
 		s.cfg.Logger.Warn("no function for this stage", "stage", st.name, "integration", *i.IntegrationId, "uri", uri)

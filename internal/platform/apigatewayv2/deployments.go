@@ -83,6 +83,31 @@ func (s *Service) GetDeployments(_ context.Context, in *apigatewayv2.GetDeployme
 	return out, nil
 }
 
+// UpdateDeployment changes a deployment's description. It fails with NotFoundException or BadRequestException.
+func (s *Service) UpdateDeployment(ctx context.Context, in *apigatewayv2.UpdateDeploymentInput) (*apigatewayv2.UpdateDeploymentOutput, error) {
+	if err := checkLength("description", in.Description, 0, 1024); err != nil {
+		return nil, err
+	}
+	var x types.Deployment
+	err := s.change(ctx, in.ApiId, func(d *draft) error {
+		old := d.deployments[aws.ToString(in.DeploymentId)]
+		if old == nil {
+			return noDeployment(in.DeploymentId)
+		}
+		dep := *old
+		set(&dep.Deployment.Description, in.Description)
+		x = dep.Deployment
+		return d.keepDeployment(&dep)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &apigatewayv2.UpdateDeploymentOutput{
+		AutoDeployed: x.AutoDeployed, CreatedDate: x.CreatedDate, DeploymentId: x.DeploymentId,
+		DeploymentStatus: x.DeploymentStatus, Description: x.Description,
+	}, nil
+}
+
 // DeleteDeployment removes a deployment that no stage serves. It fails with NotFoundException or BadRequestException.
 func (s *Service) DeleteDeployment(ctx context.Context, in *apigatewayv2.DeleteDeploymentInput) (*apigatewayv2.DeleteDeploymentOutput, error) {
 	err := s.change(ctx, in.ApiId, func(d *draft) error {

@@ -53,7 +53,7 @@ func (s *Service) CreateIntegration(ctx context.Context, in *apigatewayv2.Create
 	return &apigatewayv2.CreateIntegrationOutput{
 		ConnectionType: i.ConnectionType, CredentialsArn: i.CredentialsArn, Description: i.Description, IntegrationId: i.IntegrationId,
 		IntegrationMethod: i.IntegrationMethod, IntegrationSubtype: i.IntegrationSubtype, IntegrationType: i.IntegrationType,
-		IntegrationUri: i.IntegrationUri, PayloadFormatVersion: i.PayloadFormatVersion, RequestParameters: i.RequestParameters,
+		IntegrationUri: i.IntegrationUri, PayloadFormatVersion: i.PayloadFormatVersion, RequestParameters: i.RequestParameters, ResponseParameters: i.ResponseParameters,
 		TimeoutInMillis: i.TimeoutInMillis,
 	}, nil
 }
@@ -72,7 +72,7 @@ func (s *Service) GetIntegration(_ context.Context, in *apigatewayv2.GetIntegrat
 		ApiGatewayManaged: i.ApiGatewayManaged, ConnectionType: i.ConnectionType, CredentialsArn: i.CredentialsArn, Description: i.Description,
 		IntegrationId: i.IntegrationId, IntegrationMethod: i.IntegrationMethod, IntegrationSubtype: i.IntegrationSubtype,
 		IntegrationType: i.IntegrationType, IntegrationUri: i.IntegrationUri, PayloadFormatVersion: i.PayloadFormatVersion,
-		RequestParameters: i.RequestParameters, TimeoutInMillis: i.TimeoutInMillis,
+		RequestParameters: i.RequestParameters, ResponseParameters: i.ResponseParameters, TimeoutInMillis: i.TimeoutInMillis,
 	}, nil
 }
 
@@ -117,7 +117,17 @@ func (s *Service) UpdateIntegration(ctx context.Context, in *apigatewayv2.Update
 			i.ConnectionType = in.ConnectionType
 		}
 		i.ContentHandlingStrategy, i.PassthroughBehavior = in.ContentHandlingStrategy, in.PassthroughBehavior
-		i.RequestTemplates, i.ResponseParameters = in.RequestTemplates, in.ResponseParameters
+		i.RequestTemplates = in.RequestTemplates
+		if in.ResponseParameters != nil { // a status with nothing in it loses what it had
+			merged := maps.Clone(in.ResponseParameters)
+			for status, entries := range i.ResponseParameters {
+				if _, ok := merged[status]; !ok {
+					merged[status] = entries
+				}
+			}
+			maps.DeleteFunc(merged, func(_ string, entries map[string]string) bool { return len(entries) == 0 })
+			i.ResponseParameters = merged
+		}
 		if len(in.RequestParameters) > 0 {
 			merged := maps.Clone(i.RequestParameters)
 			if merged == nil {
@@ -146,7 +156,7 @@ func (s *Service) UpdateIntegration(ctx context.Context, in *apigatewayv2.Update
 		ApiGatewayManaged: i.ApiGatewayManaged, ConnectionType: i.ConnectionType, CredentialsArn: i.CredentialsArn, Description: i.Description,
 		IntegrationId: i.IntegrationId, IntegrationMethod: i.IntegrationMethod, IntegrationSubtype: i.IntegrationSubtype,
 		IntegrationType: i.IntegrationType, IntegrationUri: i.IntegrationUri, PayloadFormatVersion: i.PayloadFormatVersion,
-		RequestParameters: i.RequestParameters, TimeoutInMillis: i.TimeoutInMillis,
+		RequestParameters: i.RequestParameters, ResponseParameters: i.ResponseParameters, TimeoutInMillis: i.TimeoutInMillis,
 	}, nil
 }
 
@@ -183,7 +193,9 @@ func completeIntegration(i *types.Integration, region string) error {
 	switch i.IntegrationType {
 	case types.IntegrationTypeAwsProxy:
 	case types.IntegrationTypeHttpProxy:
-		return unsupported("The integration type HTTP_PROXY")
+		if i.IntegrationSubtype != nil {
+			return badRequest("integrationSubtype is for AWS_PROXY integrations")
+		}
 	case types.IntegrationTypeAws, types.IntegrationTypeHttp, types.IntegrationTypeMock:
 		return badRequest("The integration type %s is supported for WebSocket APIs only: HTTP APIs have AWS_PROXY and HTTP_PROXY", i.IntegrationType)
 	case "":
@@ -198,8 +210,6 @@ func completeIntegration(i *types.Integration, region string) error {
 		return badRequest("Invalid connectionType %q: must be one of [INTERNET, VPC_LINK]", i.ConnectionType)
 	case i.ContentHandlingStrategy != "" || i.PassthroughBehavior != "" || len(i.RequestTemplates) > 0 || i.TemplateSelectionExpression != nil:
 		return badRequest("contentHandlingStrategy, passthroughBehavior, requestTemplates and templateSelectionExpression are supported for WebSocket APIs only")
-	case len(i.ResponseParameters) > 0:
-		return unsupported("responseParameters")
 	}
 	i.ConnectionType = types.ConnectionTypeInternet
 	if i.TimeoutInMillis == nil {
@@ -217,7 +227,16 @@ func completeIntegration(i *types.Integration, region string) error {
 		}
 	}
 	if i.IntegrationSubtype != nil {
+		if len(i.ResponseParameters) > 0 {
+			return unsupported("responseParameters with an integrationSubtype")
+		}
 		return completeSubtype(i, region)
+	}
+	if err := checkChanges(i); err != nil {
+		return err
+	}
+	if i.IntegrationType == types.IntegrationTypeHttpProxy {
+		return completeHTTP(i)
 	}
 	return completeLambda(i)
 }
@@ -229,9 +248,6 @@ func completeLambda(i *types.Integration) error {
 	}
 	if !validFunctionURI(*i.IntegrationUri) {
 		return badRequest("Invalid integrationUri %q: it must be the ARN of a function, a version or an alias, or arn:aws:apigateway:region:lambda:path/2015-03-31/functions/ARN/invocations", *i.IntegrationUri)
-	}
-	if len(i.RequestParameters) > 0 {
-		return unsupported("requestParameters of a Lambda integration")
 	}
 	if i.IntegrationMethod == nil {
 		i.IntegrationMethod = aws.String("POST")

@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,8 @@ const (
 	fromHeader
 	fromContext
 	fromStageVariable
+	fromResponseHeader
+	fromResponseBody
 )
 
 // maxSelectableBody is where AWS cuts the body off before it applies a JSON path; what is cut is no JSON any more.
@@ -59,6 +62,25 @@ var contextMembers = map[string]func(x *exchange) string{
 // parseMapping reads a static value, "$request.body.order", or text with ${…} in it. It fails with AWS's
 // BadRequestException.
 func parseMapping(s string) (mapping, error) {
+	m, err := parseAnyMapping(s)
+	if err == nil && slices.ContainsFunc(m, mappingPart.ofAnswer) {
+		err = invalidMapping(s)
+	}
+	return m, err
+}
+
+// ofAnswer tells whether p is part of a backend's answer.
+func (p mappingPart) ofAnswer() bool {
+	return p.source == fromResponseHeader || p.source == fromResponseBody
+}
+
+// ofRequest tells whether p is part of the client's request.
+func (p mappingPart) ofRequest() bool {
+	return p.source != fromLiteral && p.source != fromContext && p.source != fromStageVariable && !p.ofAnswer()
+}
+
+// parseAnyMapping is parseMapping where parts of the backend's answer are allowed too.
+func parseAnyMapping(s string) (mapping, error) {
 	if strings.HasPrefix(s, "$") && !strings.HasPrefix(s, "${") {
 		p, err := parseSelection(s[1:])
 		if err != nil {
@@ -107,6 +129,16 @@ func parseSelection(e string) (mappingPart, error) {
 			return fail()
 		}
 		return mappingPart{source: fromStageVariable, name: name}, nil
+	}
+	if name, ok := strings.CutPrefix(e, "response.header."); ok && name != "" {
+		return mappingPart{source: fromResponseHeader, name: name}, nil
+	}
+	if name, ok := strings.CutPrefix(e, "response.body."); ok {
+		path, ok := parseBodyPath(name)
+		if !ok {
+			return fail()
+		}
+		return mappingPart{source: fromResponseBody, path: path}, nil
 	}
 	e2, ok := strings.CutPrefix(e, "request.")
 	if !ok {
@@ -166,6 +198,9 @@ func parseBodyPath(s string) ([]string, bool) {
 
 // value evaluates m for a request. It reports false when m is a single selection that selects nothing.
 func (m mapping) value(x *exchange) (string, bool) {
+	if len(m) == 0 {
+		return "", true
+	}
 	if len(m) == 1 {
 		return m[0].value(x)
 	}
@@ -207,6 +242,11 @@ func (p mappingPart) value(x *exchange) (string, bool) {
 	case fromStageVariable:
 		v, ok := x.stage.variables[p.name]
 		return v, ok
+	case fromResponseHeader:
+		v := x.answer.Header.Values(p.name)
+		return strings.Join(v, ","), len(v) > 0
+	case fromResponseBody:
+		return selectBody(x.answer.Body, p.path)
 	}
 	return "", false
 }

@@ -30,29 +30,36 @@ func (x *exchange) respond2(payload []byte) int {
 			}
 		}
 	}
-	return x.message(http.StatusOK, payload)
+	return x.send(&executeapi.Forwarded{Status: http.StatusOK, Header: http.Header{"Content-Type": executeapi.JSONType}, Body: payload})
 }
 
-// write sends e.
+// write sends what a function returned.
 func (x *exchange) write(e *executeapi.Envelope) int {
+	return x.send(&executeapi.Forwarded{Status: e.Status, Header: e.Header, Body: e.Body})
+}
+
+// send sends an integration's answer, as the route's parameters change it.
+func (x *exchange) send(a *executeapi.Forwarded) int {
+	x.reshape(a)
 	h := x.W.Header()
-	for name, values := range e.Header {
-		if name == "Apigw-Requestid" || name == executedVersionHeader || (x.cors && strings.HasPrefix(name, "Access-Control-")) {
+	for name, values := range a.Header {
+		if name == "Apigw-Requestid" || name == executedVersionHeader || executeapi.ConnectionHeader(name) || (x.cors && strings.HasPrefix(name, "Access-Control-")) {
 			continue // the gateway's own
 		}
 		h[name] = values
 	}
-	if e.Status == http.StatusNoContent || e.Status == http.StatusNotModified {
-		x.W.WriteHeader(e.Status)
-		return e.Status
+	if a.Status == http.StatusNoContent || a.Status == http.StatusNotModified {
+		delete(h, "Content-Length")
+		x.W.WriteHeader(a.Status)
+		return a.Status
 	}
 	if h["Content-Type"] == nil {
 		h["Content-Type"] = plainType
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(e.Body))}
-	x.W.WriteHeader(e.Status)
-	_, _ = x.W.Write(e.Body) // the client has gone: nobody to tell
-	return e.Status
+	h["Content-Length"] = []string{strconv.Itoa(len(a.Body))}
+	x.W.WriteHeader(a.Status)
+	_, _ = x.W.Write(a.Body) // the client has gone: nobody to tell
+	return a.Status
 }
 
 // plainType is the type of a body for which the function gave none.

@@ -34,6 +34,9 @@ type route struct {
 	id        string
 	variables []string // names in the order of the path, the greedy one without its plus
 	target    target   // nil when the route has none
+	// parameters change the request before the target gets it, answers what the client gets, by status; nil for nothing.
+	parameters *requestChanges
+	answers    map[int]*answerChanges
 
 	authorizer *authorizer        // nil without one
 	throttle   *executeapi.Bucket // nil without limit

@@ -20,6 +20,9 @@ type exchange struct {
 	route *route
 	// decision is what the route's authorizer said; nil without one.
 	decision *executeapi.Decision
+	answer   *executeapi.Forwarded // of the backend, while it is mapped
+	// overwritten tells that the route's parameters gave RawPath.
+	overwritten bool
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -27,7 +30,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 // release clears x, so that nothing of a request outlives it, and gives it back.
 func (x *exchange) release() {
 	x.Reset()
-	x.s, x.cors, x.stage, x.route, x.decision = nil, false, nil, nil, nil
+	x.s, x.cors, x.stage, x.route, x.decision, x.answer, x.overwritten = nil, false, nil, nil, nil, nil, false
 	exchanges.Put(x)
 }
 
@@ -77,6 +80,9 @@ func (x *exchange) serve(a *api) int {
 	if x.route == nil {
 		return x.message(http.StatusNotFound, messageNotFound)
 	}
+	if x.HeadersTooLarge() {
+		return x.message(http.StatusRequestHeaderFieldsTooLarge, messageHeadersTooLarge)
+	}
 	if !x.route.throttle.Take(x.At) {
 		return x.message(http.StatusTooManyRequests, messageThrottled)
 	}
@@ -93,6 +99,11 @@ func (x *exchange) serve(a *api) int {
 		return x.message(http.StatusRequestEntityTooLarge, messageTooLarge)
 	case http.StatusBadRequest:
 		return x.message(http.StatusBadRequest, messageBadRequest)
+	}
+	if p := x.route.parameters; p != nil {
+		if !p.apply(x) {
+			return x.message(http.StatusBadRequest, messageBadRequest)
+		}
 	}
 	return x.route.target.serve(x)
 }
@@ -154,11 +165,12 @@ func (x *exchange) dropSegment() {
 
 // AWS's answers where no backend gives one.
 var (
-	messageNotFound    = []byte(`{"message":"Not Found"}`)
-	messageBadRequest  = []byte(`{"message":"Bad Request"}`)
-	messageTooLarge    = []byte(`{"message":"Request Entity Too Large"}`)
-	messageInternal    = []byte(`{"message":"Internal Server Error"}`)
-	messageUnavailable = []byte(`{"message":"Service Unavailable"}`)
+	messageNotFound        = []byte(`{"message":"Not Found"}`)
+	messageBadRequest      = []byte(`{"message":"Bad Request"}`)
+	messageTooLarge        = []byte(`{"message":"Request Entity Too Large"}`)
+	messageHeadersTooLarge = []byte(`{"message":"Request Header Fields Too Large"}`)
+	messageInternal        = []byte(`{"message":"Internal Server Error"}`)
+	messageUnavailable     = []byte(`{"message":"Service Unavailable"}`)
 )
 
 // message writes one of AWS's own answers.

@@ -14,7 +14,7 @@
 //
 // # What differs from AWS
 //
-// HTTP_PROXY integrations, VPC links, JWT authorizers, custom domains and access logs are refused by name. Deployments that
+// HTTP_PROXY integrations call this machine only. VPC links, JWT authorizers, custom domains and access logs are refused by name. Deployments that
 // autoDeploy made are kept only while a stage serves them.
 package apigatewayv2
 
@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -70,7 +71,8 @@ type Config struct {
 // Service is the control plane and the data plane of HTTP APIs. Its methods may be called from any goroutine.
 type Service struct {
 	cfg      Config
-	endpoint string // host[:port] after {apiId}.execute-api.
+	endpoint string            // host[:port] after {apiId}.execute-api.
+	outside  http.RoundTripper // of HTTP_PROXY integrations; loopback only
 
 	mu    sync.Mutex                      // serialises changes
 	state atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
@@ -94,7 +96,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint)}
+	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.Loopback()}
 	apis, err := s.load(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("apigatewayv2: %w", err)
@@ -130,7 +132,7 @@ func (s *Service) load(ctx context.Context) (map[string]*api, error) {
 		}
 	}
 	for id, a := range apis {
-		if err := s.compile(a); err != nil {
+		if err := s.compile(a, nil); err != nil {
 			return nil, fmt.Errorf("API %s in the store cannot be served: %w", id, err)
 		}
 	}
@@ -154,8 +156,10 @@ func (s *Service) publish(id string, a *api) {
 // API is the service's table of operations.
 func (s *Service) API() *awsproto.Service {
 	page := []awsproto.Member{awsproto.InQuery("MaxResults", "maxResults"), awsproto.InQuery("NextToken", "nextToken")}
+	imports := []awsproto.Member{awsproto.InQuery("Basepath", "basepath"), awsproto.InQuery("FailOnWarnings", "failOnWarnings")}
 	return &awsproto.Service{
 		Name:      "apigatewayv2",
+		MaxBody:   maxImport + 1<<20,
 		Scopes:    []string{"apigateway"},
 		Protocols: []awsproto.Protocol{awsproto.RESTJSON},
 		Naming:    awsproto.LowerCamel,
@@ -167,6 +171,11 @@ func (s *Service) API() *awsproto.Service {
 			awsproto.Op(s.GetApi, awsproto.HTTP("GET", "/v2/apis/{ApiId}", 200)),
 			awsproto.Op(s.UpdateApi, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}", 200)),
 			awsproto.Op(s.DeleteApi, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}", 204)),
+			awsproto.Op(s.ImportApi, awsproto.HTTP("PUT", "/v2/apis", 201, imports...)),
+			awsproto.Op(s.ReimportApi, awsproto.HTTP("PUT", "/v2/apis/{ApiId}", 201, imports...)),
+			awsproto.Op(s.ExportApi, awsproto.HTTP("GET", "/v2/apis/{ApiId}/exports/{Specification}", 200,
+				awsproto.InQuery("ExportVersion", "exportVersion"), awsproto.InQuery("IncludeExtensions", "includeExtensions"),
+				awsproto.InQuery("OutputType", "outputType"), awsproto.InQuery("StageName", "stageName"), awsproto.InPayload("Body"))),
 			awsproto.Op(s.DeleteCorsConfiguration, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/cors", 204)),
 
 			awsproto.Op(s.CreateIntegration, awsproto.HTTP("POST", "/v2/apis/{ApiId}/integrations", 201)),
@@ -194,10 +203,18 @@ func (s *Service) API() *awsproto.Service {
 			awsproto.Op(s.UpdateStage, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}/stages/{StageName}", 200)),
 			awsproto.Op(s.DeleteStage, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/stages/{StageName}", 204)),
 
+			awsproto.Op(s.DeleteRouteSettings, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/stages/{StageName}/routesettings/{RouteKey}", 204)),
+			awsproto.Op(s.DeleteAccessLogSettings, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/stages/{StageName}/accesslogsettings", 204)),
+
 			awsproto.Op(s.CreateDeployment, awsproto.HTTP("POST", "/v2/apis/{ApiId}/deployments", 201)),
 			awsproto.Op(s.GetDeployments, awsproto.HTTP("GET", "/v2/apis/{ApiId}/deployments", 200, page...)),
 			awsproto.Op(s.GetDeployment, awsproto.HTTP("GET", "/v2/apis/{ApiId}/deployments/{DeploymentId}", 200)),
+			awsproto.Op(s.UpdateDeployment, awsproto.HTTP("PATCH", "/v2/apis/{ApiId}/deployments/{DeploymentId}", 200)),
 			awsproto.Op(s.DeleteDeployment, awsproto.HTTP("DELETE", "/v2/apis/{ApiId}/deployments/{DeploymentId}", 204)),
+
+			awsproto.Op(s.TagResource, awsproto.HTTP("POST", "/v2/tags/{ResourceArn}", 201)),
+			awsproto.Op(s.UntagResource, awsproto.HTTP("DELETE", "/v2/tags/{ResourceArn}", 204, awsproto.InQuery("TagKeys", "tagKeys"))),
+			awsproto.Op(s.GetTags, awsproto.HTTP("GET", "/v2/tags/{ResourceArn}", 200)),
 		},
 	}
 }

@@ -264,10 +264,14 @@ func TestRefusals(t *testing.T) {
 		{"origin", api(func(in *apigatewayv2.CreateApiInput) {
 			in.CorsConfiguration = &types.Cors{AllowOrigins: []string{"example.com"}}
 		}), bad, "Invalid format for origin"},
-		{"quick create over HTTP", api(func(in *apigatewayv2.CreateApiInput) { in.Target = str("https://example.com") }), bad, "integrationUri"},
+		{"quick create over HTTP", api(func(in *apigatewayv2.CreateApiInput) { in.Target = str("https://example.com") }), bad, "not on this machine"},
 		{"quick create without a target", api(func(in *apigatewayv2.CreateApiInput) { in.RouteKey = str("GET /") }), bad, "target"},
 
-		{"HTTP_PROXY", integration(func(in *apigatewayv2.CreateIntegrationInput) { in.IntegrationType = types.IntegrationTypeHttpProxy }), bad, "HTTP_PROXY is not supported by this platform"},
+		{"HTTP_PROXY", integration(func(in *apigatewayv2.CreateIntegrationInput) { in.IntegrationType = types.IntegrationTypeHttpProxy }), bad, "payloadFormatVersion"},
+		{"HTTP_PROXY elsewhere", integration(func(in *apigatewayv2.CreateIntegrationInput) {
+			in.IntegrationType, in.PayloadFormatVersion, in.IntegrationMethod = types.IntegrationTypeHttpProxy, nil, str("GET")
+			in.IntegrationUri = str("http://example.com/")
+		}), bad, "not on this machine"},
 		{"MOCK", integration(func(in *apigatewayv2.CreateIntegrationInput) { in.IntegrationType = types.IntegrationTypeMock }), bad, "WebSocket APIs only"},
 		{"no function", integration(func(in *apigatewayv2.CreateIntegrationInput) { in.IntegrationUri = nil }), bad, "integrationUri is required"},
 		{"function's name", integration(func(in *apigatewayv2.CreateIntegrationInput) { in.IntegrationUri = str("hello") }), bad, "Invalid integrationUri"},
@@ -279,11 +283,20 @@ func TestRefusals(t *testing.T) {
 		{"timeout", integration(func(in *apigatewayv2.CreateIntegrationInput) { in.TimeoutInMillis = aws.Int32(30001) }), bad, "Timeout should be between 50 ms and 30000 ms"},
 		{"VPC link", integration(func(in *apigatewayv2.CreateIntegrationInput) { in.ConnectionType = types.ConnectionTypeVpcLink }), bad, "VPC link"},
 		{"response parameters", integration(func(in *apigatewayv2.CreateIntegrationInput) {
-			in.ResponseParameters = map[string]map[string]string{"200": {"overwrite:header.a": "b"}}
-		}), bad, "responseParameters is not supported"},
+			in.ResponseParameters = map[string]map[string]string{"200": {"overwrite:header.a": "$request.header.b"}}
+		}), bad, "Invalid mapping expression specified: $request.header.b"},
+		{"response parameters of no status", integration(func(in *apigatewayv2.CreateIntegrationInput) {
+			in.ResponseParameters = map[string]map[string]string{"2xx": {"overwrite:header.a": "b"}}
+		}), bad, "it must be a status from 200 to 599"},
+		{"reserved header", integration(func(in *apigatewayv2.CreateIntegrationInput) {
+			in.RequestParameters = map[string]string{"overwrite:header.x-amz-date": "b"}
+		}), bad, "Operations on header x-amz-date are restricted"},
+		{"an answer in a request", integration(func(in *apigatewayv2.CreateIntegrationInput) {
+			in.RequestParameters = map[string]string{"overwrite:header.a": "$response.header.b"}
+		}), bad, "Invalid mapping expression specified: $response.header.b"},
 		{"request parameters of a function", integration(func(in *apigatewayv2.CreateIntegrationInput) {
-			in.RequestParameters = map[string]string{"overwrite:header.a": "b"}
-		}), bad, "requestParameters"},
+			in.RequestParameters = map[string]string{"append:path": "/b"}
+		}), bad, "Invalid mapping expression parameter specified: append:path"},
 		{"SQS", subtype("SQS-SendMessage", nil), bad, "SQS-SendMessage is not supported"},
 		{"parameter", subtype(startExecution, map[string]string{"stateMachineArn": machineARN}), bad, "Parameter: stateMachineArn does not fit schema for Operation: StepFunctions-StartExecution."},
 		{"no state machine", subtype(startExecution, nil), bad, "StateMachineArn is required"},

@@ -2,6 +2,7 @@ package apigatewayv2
 
 import (
 	"context"
+	"maps"
 	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -213,4 +214,35 @@ func checkRouteSettings(rs types.RouteSettings) error {
 		return badRequest("dataTraceEnabled and loggingLevel are supported for WebSocket APIs only")
 	}
 	return nil
+}
+
+// DeleteRouteSettings takes the settings of one route off a stage. It fails with NotFoundException when there are none.
+func (s *Service) DeleteRouteSettings(ctx context.Context, in *apigatewayv2.DeleteRouteSettingsInput) (*apigatewayv2.DeleteRouteSettingsOutput, error) {
+	return &apigatewayv2.DeleteRouteSettingsOutput{}, s.change(ctx, in.ApiId, func(d *draft) error {
+		st, ok := d.Stages[aws.ToString(in.StageName)]
+		if !ok {
+			return noStage(in.StageName)
+		}
+		key := aws.ToString(in.RouteKey)
+		if _, ok := st.RouteSettings[key]; !ok {
+			return notFound("Unable to find Route by key %s within the provided RouteSettings", key)
+		}
+		st.RouteSettings = maps.Clone(st.RouteSettings)
+		delete(st.RouteSettings, key)
+		st.LastUpdatedDate = s.now()
+		d.Stages[*in.StageName] = st
+		return nil
+	})
+}
+
+// DeleteAccessLogSettings leaves a stage without access logs, which it never has here. It fails with NotFoundException.
+func (s *Service) DeleteAccessLogSettings(_ context.Context, in *apigatewayv2.DeleteAccessLogSettingsInput) (*apigatewayv2.DeleteAccessLogSettingsOutput, error) {
+	a, err := s.find(in.ApiId)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := a.Stages[aws.ToString(in.StageName)]; !ok {
+		return nil, noStage(in.StageName)
+	}
+	return &apigatewayv2.DeleteAccessLogSettingsOutput{}, nil
 }
