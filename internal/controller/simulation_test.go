@@ -29,7 +29,7 @@ var (
 )
 
 // broke are seeds that once found something; they are always played.
-var broke = []uint64{80, 900}
+var broke = []uint64{80, 900, 6501, 6730}
 
 // TestSimulation plays seeded rollouts, each with a controller that dies before and after what it does and others that take
 // over, against a model of AWS that is slow, throttles, fails, loses answers of what it has done, does it later, and shows
@@ -79,6 +79,7 @@ type world struct {
 	past      map[release.Ref][]seen   // what a reading may still show
 	foreign   map[release.Ref]bool     // written by someone else since
 	unheard   map[release.Ref][]string // routings asked for since a success was last answered: nobody could tell whose they are
+	heard     map[release.Ref]string   // the routing that was last seen, or set with an answer
 	force     bool                     // a person has said that it may be overwritten
 	overruled bool                     // a person took a verdict upon themselves
 	healthy   map[int]bool             // steps for which a good observation was handed over
@@ -97,7 +98,7 @@ type seen struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		bench: newBench(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), calls: map[string]uint64{}, past: map[release.Ref][]seen{},
-		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, spec: spec("green"),
+		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, spec: spec("green"),
 	}
 	w.trouble = []int{0, 3, 10, 25, 45}[w.dice.IntN(5)]
 	weight := 0
@@ -219,6 +220,9 @@ func (p *process) GetRouting(ctx context.Context, ref release.Ref) (release.Alia
 		if now.absent {
 			return release.AliasRouting{}, release.ErrNoAlias
 		}
+		if !p.foreign[ref] {
+			p.heard[ref] = now.routing.Routing.String()
+		}
 		return now.routing, nil
 	})
 }
@@ -254,7 +258,7 @@ func (p *process) SetRouting(ctx context.Context, want release.AliasRouting) (re
 		p.mortal.mu.Lock()
 		defer p.mortal.mu.Unlock()
 		if err == nil && (p.mortal.acts != p.mortal.dieAt || !p.mortal.after) {
-			p.unheard[want.Ref] = nil
+			p.unheard[want.Ref], p.heard[want.Ref] = nil, want.Routing.String()
 		}
 		return now, err
 	})
@@ -277,7 +281,9 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 			w.harm("%s: version %s was never published", want.Ref, v)
 		}
 	}
-	if w.foreign[want.Ref] && !w.force && !slices.Contains(w.unheard[want.Ref][:max(0, len(w.unheard[want.Ref])-1)], old.routing.Routing.String()) {
+	// An alias of a state machine has no revision: put back to where it was last known to be, it looks as if nothing had happened.
+	same := want.Ref.Kind == release.KindStateMachine && w.heard[want.Ref] == old.routing.Routing.String()
+	if w.foreign[want.Ref] && !w.force && !same && !slices.Contains(w.unheard[want.Ref][:max(0, len(w.unheard[want.Ref])-1)], old.routing.Routing.String()) {
 		w.harm("%s: %s of someone else was overwritten with %s", want.Ref, old.routing.Routing, want.Routing)
 	}
 	if !w.overruled && w.before[want.Ref].Routing.Primary != "" {

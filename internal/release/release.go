@@ -48,6 +48,7 @@ type Function struct {
 	MemorySize    int32             `json:"memorySize,omitempty"` // MiB
 	Timeout       int32             `json:"timeout,omitempty"`    // seconds
 	Environment   map[string]string `json:"environment,omitempty"`
+	Settings
 	// ProvisionedConcurrency is how many environments its released version has started ahead; 0 for none. It is no part of the
 	// version, and of the digest.
 	ProvisionedConcurrency int32  `json:"provisionedConcurrency,omitempty"`

@@ -65,7 +65,7 @@ func (r *run) aim(a *Alias, want release.AliasRouting) {
 	case a.Doubt:
 		r.emit(Effect{ReadRouting: &ReadRouting{Ref: a.Ref}})
 	default:
-		a.Touched = true
+		a.Touched, a.Confirm = true, time.Time{}
 		a.Sent = append(a.Sent, want.Routing)
 		if want.Revision != "" {
 			a.Spent = append(a.Spent, want.Revision)
@@ -212,6 +212,12 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 		a.Actual, a.Doubt, a.Gone = seen, false, true
 	case sameRouting(seen.Routing, a.Recorded.Routing) && !a.Confirm.IsZero() && !r.s.Now.Before(a.Confirm):
 		a.Actual, a.Doubt, a.Settled, a.Sent = seen, false, true, nil
+	case sameRouting(seen.Routing, a.Recorded.Routing) && outdated && !last && a.Ref.Kind == release.KindStateMachine:
+		// An alias without revisions looks now as it did before: what stays so for as long as a write may be late is no outdated reading.
+		if a.Confirm.IsZero() {
+			a.Confirm = r.s.Now.Add(latestWrite)
+		}
+		a.RetryAt = a.Confirm
 	case sameRouting(seen.Routing, a.Recorded.Routing) && (!outdated || last):
 		a.Actual, a.Doubt, a.Settled = seen, false, true
 		if outdated {
