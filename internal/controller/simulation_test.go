@@ -29,7 +29,7 @@ var (
 )
 
 // broke are seeds that once found something; they are always played.
-var broke = []uint64{80, 900, 6501, 6730}
+var broke = []uint64{80, 900, 6501, 6730, 8641}
 
 // TestSimulation plays seeded rollouts, each with a controller that dies before and after what it does and others that take
 // over, against a model of AWS that is slow, throttles, fails, loses answers of what it has done, does it later, and shows

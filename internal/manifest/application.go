@@ -235,9 +235,11 @@ func (a *application) readFunction(key string, f field) {
 		"timeout":       func(f field) { fn.Timeout = a.timeout(f) },
 		"architectures": func(f field) { fn.Architectures = a.architectures(f) },
 		"environment":   func(f field) { own = a.environment(f) },
-		"layers":           func(f field) { fn.Layers = a.layers(f) },
-		"ephemeralStorage": func(f field) { fn.EphemeralStorage = int32(a.integer(f, 512, 10240, " of MiB", "ephemeralStorage: 1024")) },
-		"tracing":          func(f field) { fn.Tracing = a.oneOf(f, "Active", "PassThrough") },
+		"layers":        func(f field) { fn.Layers = a.layers(f) },
+		"ephemeralStorage": func(f field) {
+			fn.EphemeralStorage = int32(a.integer(f, 512, 10240, " of MiB", "ephemeralStorage: 1024"))
+		},
+		"tracing": func(f field) { fn.Tracing = a.oneOf(f, "Active", "PassThrough") },
 		"deadLetterTarget": func(f field) {
 			fn.DeadLetterTarget = a.matching(f, deadLetterForm, "the ARN of an SQS queue or an SNS topic", "deadLetterTarget: arn:aws:sqs:us-east-1:123456789012:failed")
 		},

@@ -111,7 +111,8 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 			a.RetryAt = a.Confirm
 			return
 		}
-		a.Sent, a.Settled = nil, restored
+		a.Settled = restored
+		a.heard()
 	case ev.Conflict:
 		// Someone else was there first, or this very write was applied when its answer was lost: look.
 		a.Doubt = true
@@ -130,6 +131,16 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 		a.Doubt = true
 		r.missed(a, orElse(ev.Error, "the answer shows another routing than the one asked for"))
 	}
+}
+
+// heard forgets the last write, as it is known to be applied. Where revisions do not refuse older ones that were never heard
+// of, these are kept: they may still come once the alias is back where it was when they were sent.
+func (a *Alias) heard() {
+	if a.Ref.Kind == release.KindStateMachine && len(a.Sent) > 1 {
+		a.Sent = a.Sent[:len(a.Sent)-1]
+		return
+	}
+	a.Sent = nil
 }
 
 // latestWrite is how long after it was given up a write may still be applied.
@@ -176,7 +187,8 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 	absent := seen.Routing.Primary == ""
 	switch {
 	case !absent && sameRouting(seen.Routing, a.goalAt(shift.Weight)):
-		a.Actual, a.Doubt, a.Tries, a.Sent = seen, false, 0, nil // the write was applied, its answer was lost
+		a.Actual, a.Doubt, a.Tries = seen, false, 0 // the write was applied, its answer was lost
+		a.heard()
 	case absent && a.Actual.Routing.Primary == "", seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing):
 		a.Doubt = false // nothing happened: write again
 		r.exhausted(a)
