@@ -84,14 +84,8 @@ func TestResourceSelection(t *testing.T) {
 	r.proxy(r.resource("/{proxy+}"), "ANY", functionURI)
 	r.deploy(&apigateway.CreateDeploymentInput{Variables: map[string]string{"alias": "live"}})
 	for _, c := range []struct{ method, path, want string }{
-		{"GET", "/prod", "/ "},
-		{"GET", "/prod/", "/ "},
-		{"GET", "/prod/pets", "/pets "},
-		{"GET", "/prod/pets/", "/pets "},
-		{"GET", "/prod/pets/1", "/pets/{id} "},
-		{"GET", "/prod/pets/1/x", "/{proxy+} pets/1/x"},
-		{"POST", "/prod/pets/1", "/{proxy+} pets/1"},
-		{"DELETE", "/prod/a/b", "/{proxy+} a/b"},
+		{"GET", "/prod", "/ "}, {"GET", "/prod/", "/ "}, {"GET", "/prod/pets", "/pets "}, {"GET", "/prod/pets/", "/pets "}, {"GET", "/prod/pets/1", "/pets/{id} "},
+		{"GET", "/prod/pets/1/x", "/{proxy+} pets/1/x"}, {"POST", "/prod/pets/1", "/{proxy+} pets/1"}, {"DELETE", "/prod/a/b", "/{proxy+} a/b"},
 	} {
 		r.expect(r.do(c.method, c.path, ""), 200, c.want)
 	}

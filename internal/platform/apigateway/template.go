@@ -84,18 +84,10 @@ func (x *exchange) contextMap() *vtl.Map {
 	}
 	m := vtl.NewMap()
 	for _, p := range []executeapi.Param{
-		{Name: "accountId", Value: x.Account},
-		{Name: "apiId", Value: x.APIID},
-		{Name: "deploymentId", Value: x.side.deployment},
-		{Name: "domainName", Value: x.Domain},
-		{Name: "domainPrefix", Value: executeapi.PrefixOf(x.Domain)},
-		{Name: "extendedRequestId", Value: x.extended},
-		{Name: "httpMethod", Value: x.R.Method},
-		{Name: "path", Value: x.RawPath},
-		{Name: "protocol", Value: x.R.Proto},
-		{Name: "requestId", Value: x.RequestID},
-		{Name: "requestTime", Value: x.At.Format(executeapi.CLFTime)},
-		{Name: "stage", Value: x.stage.name},
+		{Name: "accountId", Value: x.Account}, {Name: "apiId", Value: x.APIID}, {Name: "deploymentId", Value: x.side.deployment},
+		{Name: "domainName", Value: x.Domain}, {Name: "domainPrefix", Value: executeapi.PrefixOf(x.Domain)}, {Name: "extendedRequestId", Value: x.extended},
+		{Name: "httpMethod", Value: x.R.Method}, {Name: "path", Value: x.RawPath}, {Name: "protocol", Value: x.R.Proto}, {Name: "requestId", Value: x.RequestID},
+		{Name: "requestTime", Value: x.At.Format(executeapi.CLFTime)}, {Name: "stage", Value: x.stage.name},
 	} {
 		m.Set(p.Name, p.Value)
 	}
