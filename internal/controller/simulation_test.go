@@ -132,6 +132,20 @@ func newWorld(t *testing.T, seed uint64) *world {
 	return w
 }
 
+// roll draws below n. The stranger draws too, from another goroutine.
+func (w *world) roll(n int) int {
+	w.cloud.mu.Lock()
+	defer w.cloud.mu.Unlock()
+	return w.dice.IntN(n)
+}
+
+// sure does what others see from then on.
+func (w *world) sure(do func()) {
+	w.cloud.mu.Lock()
+	defer w.cloud.mu.Unlock()
+	do()
+}
+
 // draw gives the dice of one call.
 func (w *world) draw(op, subject string) *rand.Rand {
 	w.cloud.mu.Lock()
@@ -214,15 +228,19 @@ func (p *process) GetRouting(ctx context.Context, ref release.Ref) (release.Alia
 			return release.AliasRouting{}, err
 		}
 		now := p.current(ref)
-		if old := p.past[ref]; len(old) > 0 && time.Since(old[len(old)-1].at) < 2*time.Second && dice.IntN(100) < p.trouble {
+		var old []seen
+		p.sure(func() { old = p.past[ref] })
+		if len(old) > 0 && time.Since(old[len(old)-1].at) < 2*time.Second && dice.IntN(100) < p.trouble {
 			now = old[len(old)-1] // eventually consistent
 		}
 		if now.absent {
 			return release.AliasRouting{}, release.ErrNoAlias
 		}
-		if !p.foreign[ref] {
-			p.heard[ref] = now.routing.Routing.String()
-		}
+		p.sure(func() {
+			if !p.foreign[ref] {
+				p.heard[ref] = now.routing.Routing.String()
+			}
+		})
 		return now.routing, nil
 	})
 }
@@ -240,7 +258,7 @@ func (p *process) SetRouting(ctx context.Context, want release.AliasRouting) (re
 	dead := p.mortal.dead
 	p.mortal.mu.Unlock()
 	if !dead {
-		p.unheard[want.Ref] = append(p.unheard[want.Ref], want.Routing.String())
+		p.sure(func() { p.unheard[want.Ref] = append(p.unheard[want.Ref], want.Routing.String()) })
 	}
 	return act(p.mortal, func() (release.AliasRouting, error) {
 		switch {
@@ -258,7 +276,7 @@ func (p *process) SetRouting(ctx context.Context, want release.AliasRouting) (re
 		p.mortal.mu.Lock()
 		defer p.mortal.mu.Unlock()
 		if err == nil && (p.mortal.acts != p.mortal.dieAt || !p.mortal.after) {
-			p.unheard[want.Ref], p.heard[want.Ref] = nil, want.Routing.String()
+			p.sure(func() { p.unheard[want.Ref], p.heard[want.Ref] = nil, want.Routing.String() })
 		}
 		return now, err
 	})
@@ -393,7 +411,7 @@ func (p *process) Observe(ctx context.Context, check rollout.Check) (rollout.Obs
 				})
 			}
 		}
-		p.healthy[check.Step] = p.healthy[check.Step] || good
+		p.sure(func() { p.healthy[check.Step] = p.healthy[check.Step] || good })
 		return o, nil
 	})
 }
@@ -407,8 +425,8 @@ func (w *world) harm(format string, args ...any) {
 func (w *world) start() *controller.Controller {
 	w.pid++
 	m := &mortal{Ledger: w.ledger}
-	if w.trouble > 0 && w.deaths < 6 && w.dice.IntN(4) > 0 {
-		m.dieAt, m.after = 1+w.dice.IntN(50), w.dice.IntN(2) == 0
+	if w.trouble > 0 && w.deaths < 6 && w.roll(4) > 0 {
+		m.dieAt, m.after = 1+w.roll(50), w.roll(2) == 0
 	}
 	p := &process{w, m}
 	c, err := controller.New(controller.Config{
@@ -427,7 +445,7 @@ func (w *world) start() *controller.Controller {
 
 // play brings a release in, whatever happens, and gives its end.
 func (w *world) play() string {
-	if w.dice.IntN(4) > 0 {
+	if w.roll(4) > 0 {
 		w.blue()
 		for _, ref := range []release.Ref{w.spec.Functions[0].Ref(), w.spec.Functions[1].Ref(), w.spec.Workflows[0].Ref()} {
 			now := w.current(ref).routing
@@ -440,8 +458,8 @@ func (w *world) play() string {
 		_, _ = publish(w.cloud.workflows, "shop-w", "older")
 	}
 	began := time.Now()
-	w.until = began.Add(time.Duration(w.dice.IntN(30)) * time.Minute)
-	if w.dice.IntN(6) == 0 {
+	w.until = began.Add(time.Duration(w.roll(30)) * time.Minute)
+	if w.roll(6) == 0 {
 		at := time.Duration(w.dice.Int64N(int64(5*time.Minute))) + 7
 		time.AfterFunc(at, w.stranger)
 	}
@@ -477,20 +495,20 @@ func (w *world) play() string {
 			dirty = "failed-dirty then "
 			w.checkDirty(s)
 			time.Sleep(max(time.Hour, time.Until(w.until)+time.Hour)) // someone comes when the trouble is over
-			w.force = true
+			w.sure(func() { w.force = true })
 			resume.Wish = &rollout.Event{Kind: rollout.EventRetry, By: "ann", Force: true}
 		case s.Paused.Reason == rollout.NotPaused:
-		case w.dice.IntN(6) == 0:
+		case w.roll(6) == 0:
 			resume.Wish = &rollout.Event{Kind: rollout.EventAbort, By: "ann"}
 		case s.Paused.Reason == rollout.PausedForApproval:
 			resume.Wish = &rollout.Event{Kind: rollout.EventApprove, By: "bob"}
 		default:
-			w.overruled = w.overruled || s.Paused.Reason == rollout.PausedByNoVerdict
+			w.sure(func() { w.overruled = w.overruled || s.Paused.Reason == rollout.PausedByNoVerdict })
 			resume.Wish = &rollout.Event{Kind: rollout.EventPromote, By: "ann"}
 		}
 		out, err = w.start().Resume(ctx, resume)
 	}
-	w.over = true
+	w.sure(func() { w.over = true })
 	time.Sleep(time.Minute) // the last late write has landed
 	w.checkEnd(out.State)
 	if w.t.Failed() {
@@ -519,7 +537,7 @@ func (w *world) stands(id string) (rollout.State, string) {
 // stranger moves an alias by hand.
 func (w *world) stranger() {
 	ref, blue, green := w.spec.Functions[0].Ref(), "1", "2"
-	if w.dice.IntN(2) == 0 {
+	if w.roll(2) == 0 {
 		ref = w.spec.Workflows[0].Ref()
 		blue, green = machineARN(ref.Name, blue), machineARN(ref.Name, green)
 	}

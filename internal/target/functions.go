@@ -76,6 +76,11 @@ func (t *Target) publishedFunction(ctx context.Context, f release.Function, vers
 			return release.FunctionVersion{}, err
 		}
 	}
+	if f.Preview != "" {
+		if err := t.preview(ctx, release.Ref{Kind: release.KindFunction, Name: f.Name, Alias: f.Preview}, version); err != nil {
+			return release.FunctionVersion{}, err
+		}
+	}
 	return release.FunctionVersion{
 		Key: f.Key, Name: f.Name, Version: version, ARN: unqualified(aws.ToString(c.FunctionArn)) + ":" + version,
 		Digest: f.Digest(), New: why.Action == release.Publish, Reason: why.Reason,
