@@ -18,7 +18,8 @@ type function struct {
 	name   string
 	change sync.Mutex // held while a change is made, the write to the store included
 	state  atomic.Pointer[snapshot]
-	active atomic.Int64 // invocations under way
+	active atomic.Int64 // invocations under way, of those that the function's own concurrency is for
+	inside atomic.Int64 // all invocations under way
 	warm   warmth       // environments that are kept ready
 }
 
