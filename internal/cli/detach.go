@@ -36,7 +36,7 @@ func (a *app) detach(ctx context.Context, s *session, args []string) error {
 	}
 	defer log.Close()
 	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--detach" || strings.HasPrefix(arg, "--detach=") })
-	c := exec.Command(self, args...)
+	c := exec.Command(self, args...) //nolint:noctx // it outlives this command
 	c.Env = append(os.Environ(), a.env...)
 	c.Stdout, c.Stderr = log, log
 	ownSession(c)

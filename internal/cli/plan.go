@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
 	"github.com/tealdeploy/teal/internal/rollout"
 	"github.com/tealdeploy/teal/internal/target"
@@ -82,8 +83,23 @@ func (a *app) plan(ctx context.Context) (planned, error) {
 		return doc, err
 	}
 	doc.Findings = append(doc.Findings, access...)
-	doc.Permissions = target.Permissions(doc.Identity, spec, wantsProvisioned(spec.Functions))
+	doc.Permissions = target.Permissions(doc.Identity, spec, uses(doc.Rollout, s.ledger))
 	return doc, nil
+}
+
+// placed is a ledger that says where in S3 it is.
+type placed interface{ Place() string }
+
+// uses says which of AWS's services a rollout with these settings asks, apart from those that it releases to.
+func uses(r rollout.Settings, books ledger.Ledger) target.Uses {
+	u := target.Uses{Alarms: len(r.Check.Alarms) > 0, Metrics: r.Bake > 0 && r.CheckBake}
+	for _, step := range r.Strategy.Steps {
+		u.Metrics = u.Metrics || step.Check
+	}
+	if in, ok := books.(placed); ok && ledger.IsS3(in.Place()) {
+		u.Ledger = in.Place()
+	}
+	return u
 }
 
 func (a *app) printPlan(doc planned, permissions bool) {

@@ -29,7 +29,7 @@ func (f *pruneFlags) add(c *cobra.Command) {
 func (f *pruneFlags) request(a *app, s *session) controller.PruneRequest {
 	return controller.PruneRequest{
 		Ledger: s.ledger, Versions: s.target, Spec: s.manifest.Spec, Owner: owner(),
-		Releases: f.releases, Grace: f.grace, Progress: a.progress,
+		Releases: f.releases, Grace: f.grace, Progress: a.progress, Clock: s.clock,
 	}
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,7 @@ workflow, print its definition alone. Values of environment variables are hidden
 			for _, w := range r.Workflows {
 				if w.Name == args[0] || w.Key == args[0] {
 					if a.json() {
-						return a.printJSON(json.RawMessage(w.Definition))
+						return a.printJSON(w.Definition)
 					}
 					_, err := fmt.Fprintf(a.Out, "%s\n", w.Definition)
 					return err

@@ -150,7 +150,7 @@ func (a *app) repair(ctx context.Context, s *session, side release.Side, apply b
 			before = append(before, at.Actual)
 		}
 	}
-	if err := controller.Mend(ctx, s.ledger, s.target, owner(), app, r, before); err != nil {
+	if err := controller.Mend(ctx, s.ledger, s.target, owner(), app, r, before, s.clock); err != nil {
 		return unfinished(err)
 	}
 	if a.json() {

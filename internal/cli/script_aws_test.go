@@ -1,11 +1,20 @@
 package cli
 
 import (
+	"archive/zip"
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -75,4 +84,79 @@ func scriptLatest(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there is no rollout")
 	}
 	ts.Setenv(args[0], doc.Rollouts[0].ID)
+}
+
+// scriptAlarm is: alarm NAME STATE. The alarm looks at a metric that nobody reports, and ignores that.
+func scriptAlarm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: alarm NAME STATE")
+	}
+	client, ctx := cloudwatch.NewFromConfig(awsOf(ts)), context.Background()
+	found, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: args[:1]})
+	ts.Check(err)
+	if len(found.MetricAlarms) == 0 {
+		_, err = client.PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{
+			AlarmName: &args[0], Namespace: aws.String("Shop"), MetricName: aws.String("Nobody"), Statistic: cloudwatchtypes.StatisticSum,
+			Period: aws.Int32(60), EvaluationPeriods: aws.Int32(1), Threshold: aws.Float64(0),
+			ComparisonOperator: cloudwatchtypes.ComparisonOperatorGreaterThanThreshold, TreatMissingData: aws.String("ignore"),
+		})
+		ts.Check(err)
+	}
+	_, err = client.SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{AlarmName: &args[0], StateValue: cloudwatchtypes.StateValue(args[1]), StateReason: aws.String("the script says so")})
+	ts.Check(err)
+}
+
+// scriptLayer is: layer NAME. It publishes a version with one file.
+func scriptLayer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: layer NAME")
+	}
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, err := w.Create("name")
+	ts.Check(err)
+	_, err = f.Write([]byte(args[0]))
+	ts.Check(errors.Join(err, w.Close()))
+	_, err = lambda.NewFromConfig(awsOf(ts)).PublishLayerVersion(context.Background(), &lambda.PublishLayerVersionInput{
+		LayerName: &args[0], Content: &types.LayerVersionContentInput{ZipFile: b.Bytes()},
+	})
+	ts.Check(err)
+}
+
+// scriptProvision is: provision FUNCTION VERSION N.
+func scriptProvision(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: provision FUNCTION VERSION N")
+	}
+	_, err := lambda.NewFromConfig(awsOf(ts)).PutProvisionedConcurrencyConfig(context.Background(), &lambda.PutProvisionedConcurrencyConfigInput{
+		FunctionName: &args[0], Qualifier: &args[1], ProvisionedConcurrentExecutions: aws.Int32(int32(number(ts, args[2]))),
+	})
+	ts.Check(err)
+	for {
+		c, err := lambda.NewFromConfig(awsOf(ts)).GetProvisionedConcurrencyConfig(context.Background(), &lambda.GetProvisionedConcurrencyConfigInput{FunctionName: &args[0], Qualifier: &args[1]})
+		ts.Check(err)
+		if c.Status != types.ProvisionedConcurrencyStatusEnumInProgress {
+			return
+		}
+	}
+}
+
+// scriptProvisioned is: provisioned FUNCTION STATE, the state being every version with its status and count.
+func scriptProvisioned(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: provisioned FUNCTION STATE")
+	}
+	out, err := lambda.NewFromConfig(awsOf(ts)).ListProvisionedConcurrencyConfigs(context.Background(), &lambda.ListProvisionedConcurrencyConfigsInput{FunctionName: &args[0]})
+	ts.Check(err)
+	var all []string
+	slices.SortFunc(out.ProvisionedConcurrencyConfigs, func(a, b types.ProvisionedConcurrencyConfigListItem) int {
+		return cmp.Compare(*a.FunctionArn, *b.FunctionArn)
+	})
+	for _, c := range out.ProvisionedConcurrencyConfigs {
+		arn := *c.FunctionArn
+		all = append(all, fmt.Sprintf("%s %s %d", arn[strings.LastIndexByte(arn, ':')+1:], c.Status, *c.RequestedProvisionedConcurrentExecutions))
+	}
+	if got := strings.Join(all, ", "); got != args[1] {
+		ts.Fatalf("%s has provisioned %q, want %q", args[0], got, args[1])
+	}
 }

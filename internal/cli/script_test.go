@@ -76,6 +76,10 @@ func (r testRun) Run() int {
 //	point FUNCTION:ALIAS VERSION    the same as drift
 //	forget FUNCTION VERSION         someone else deletes a version
 //	permit FUNCTION SERVICE         someone else lets a service invoke the function without a qualifier
+//	alarm NAME STATE                make an alarm on nothing, where there is none, and set its state
+//	layer NAME                      publish a layer's version
+//	provision FUNCTION VERSION N    someone else gives a version environments that are started ahead
+//	provisioned FUNCTION STATE      that must be the versions with provisioned concurrency (such as 1 READY 2, 3 READY 2)
 //	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -87,6 +91,7 @@ func TestScripts(t *testing.T) {
 			"exits": scriptExits, "until": scriptUntil, "json": scriptJSON, "routes": scriptRoutes, "drift": scriptDrift,
 			"traffic": scriptTraffic, "nothing": scriptNothing, "zip": scriptZip, "newer": scriptNewer,
 			"bucket": scriptBucket, "half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
+			"alarm": scriptAlarm, "layer": scriptLayer, "provision": scriptProvision, "provisioned": scriptProvisioned,
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
 )
@@ -25,6 +26,7 @@ func IsRollout(r ledger.Rollout) bool { return r.Kind != KindPrune && r.Kind != 
 // says from the start that nothing is left to resume.
 type chore struct {
 	l       Ledger
+	clock   clock.Clock // the endpoint's: of what is recorded, not of the lock
 	lock    ledger.Lock
 	record  ledger.Rollout
 	seq     int64
@@ -33,14 +35,17 @@ type chore struct {
 }
 
 // beginChore takes the lock. The context that it gives ends when the lock is lost.
-func beginChore(ctx context.Context, l Ledger, owner ledger.Owner, app, kind string) (context.Context, *chore, error) {
-	now := time.Now().UTC().Round(0)
+func beginChore(ctx context.Context, l Ledger, owner ledger.Owner, app, kind string, at clock.Clock) (context.Context, *chore, error) {
+	if at == nil {
+		at = clock.System
+	}
+	now := at.Now().UTC().Round(0)
 	id := newID(kind, now)
 	lock, err := l.Lock(ctx, app, id, owner)
 	if err != nil {
 		return ctx, nil, err
 	}
-	c := &chore{l: l, lock: lock, renewed: make(chan struct{}), record: ledger.Rollout{
+	c := &chore{l: l, clock: at, lock: lock, renewed: make(chan struct{}), record: ledger.Rollout{
 		ID: id, App: app, Kind: kind, By: owner.By, Run: owner.Run, Phase: "begun", Started: now, Updated: now, Ended: now,
 	}}
 	if err := l.PutRollout(ctx, lock, c.record); err != nil {
@@ -80,7 +85,7 @@ func (c *chore) note(ctx context.Context, s step) error {
 		return err
 	}
 	c.seq++
-	return c.l.Append(ctx, c.lock, ledger.Entry{Seq: c.seq, At: time.Now().UTC().Round(0), Events: raw})
+	return c.l.Append(ctx, c.lock, ledger.Entry{Seq: c.seq, At: c.clock.Now().UTC().Round(0), Events: raw})
 }
 
 // do journals what is about to be done, does it, and journals how it went.
@@ -105,7 +110,7 @@ func (c *chore) end(ctx context.Context, phase, cause string, before, after []re
 	<-c.renewed
 	ctx = context.WithoutCancel(ctx)
 	c.record.Phase, c.record.Cause, c.record.Before, c.record.After = phase, cause, before, after
-	c.record.Updated = time.Now().UTC().Round(0)
+	c.record.Updated = c.clock.Now().UTC().Round(0)
 	c.record.Ended = c.record.Updated
 	return errors.Join(c.l.PutRollout(ctx, c.lock, c.record), c.l.Unlock(ctx, c.lock))
 }

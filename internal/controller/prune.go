@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
 )
@@ -28,6 +29,7 @@ type PruneRequest struct {
 	Releases int           // how many of the newest releases stay, beside the current and the previous one
 	Grace    time.Duration // since a version was published or had traffic
 	DryRun   bool
+	Clock    clock.Clock // the endpoint's, as grace and the windows of executions are; default clock.System
 	Progress func(format string, args ...any)
 }
 
@@ -40,7 +42,10 @@ type Pruned struct {
 
 // Survey decides for every version of an application whether it is needed, without changing anything.
 func Survey(ctx context.Context, r PruneRequest) ([]release.Kept, error) {
-	inv, err := r.Versions.Inventory(ctx, r.Spec, time.Now())
+	if r.Clock == nil {
+		r.Clock = clock.System
+	}
+	inv, err := r.Versions.Inventory(ctx, r.Spec, r.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +105,7 @@ func Prune(ctx context.Context, r PruneRequest) (Pruned, error) {
 		all, err := Survey(ctx, r)
 		return Pruned{Versions: all}, err
 	}
-	work, c, err := beginChore(ctx, r.Ledger, r.Owner, r.Spec.App, KindPrune)
+	work, c, err := beginChore(ctx, r.Ledger, r.Owner, r.Spec.App, KindPrune, r.Clock)
 	if err != nil {
 		return Pruned{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
 	"github.com/tealdeploy/teal/internal/rollout"
@@ -47,9 +48,10 @@ func Unfinished(ctx context.Context, l Ledger, app string) (*release.RolloutFact
 }
 
 // Mend does what a repair says, but for its wish, which is the rollout's own to fulfil. Every alias is written only if it
-// still is as it was read. It goes on after a failure, and tells all of them.
-func Mend(ctx context.Context, l Ledger, m Mender, owner ledger.Owner, app string, r release.Repair, before []release.AliasRouting) error {
-	work, c, err := beginChore(ctx, l, owner, app, KindRepair)
+// still is as it was read. It goes on after a failure, and tells all of them. What is recorded goes by the given clock, the
+// endpoint's; nil is this machine's.
+func Mend(ctx context.Context, l Ledger, m Mender, owner ledger.Owner, app string, r release.Repair, before []release.AliasRouting, at clock.Clock) error {
+	work, c, err := beginChore(ctx, l, owner, app, KindRepair, at)
 	if err != nil {
 		return err
 	}

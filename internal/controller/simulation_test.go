@@ -29,7 +29,7 @@ var (
 )
 
 // broke are seeds that once found something; they are always played.
-var broke = []uint64{80, 900}
+var broke = []uint64{80, 900, 6501, 6730, 8641}
 
 // TestSimulation plays seeded rollouts, each with a controller that dies before and after what it does and others that take
 // over, against a model of AWS that is slow, throttles, fails, loses answers of what it has done, does it later, and shows
@@ -79,6 +79,7 @@ type world struct {
 	past      map[release.Ref][]seen   // what a reading may still show
 	foreign   map[release.Ref]bool     // written by someone else since
 	unheard   map[release.Ref][]string // routings asked for since a success was last answered: nobody could tell whose they are
+	heard     map[release.Ref]string   // the routing that was last seen, or set with an answer
 	force     bool                     // a person has said that it may be overwritten
 	overruled bool                     // a person took a verdict upon themselves
 	healthy   map[int]bool             // steps for which a good observation was handed over
@@ -97,7 +98,7 @@ type seen struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		bench: newBench(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), calls: map[string]uint64{}, past: map[release.Ref][]seen{},
-		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, spec: spec("green"),
+		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, spec: spec("green"),
 	}
 	w.trouble = []int{0, 3, 10, 25, 45}[w.dice.IntN(5)]
 	weight := 0
@@ -129,6 +130,20 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.settings.After = []rollout.Hook{{Name: "after", Function: "p"}}
 	}
 	return w
+}
+
+// roll draws below n. The stranger draws too, from another goroutine.
+func (w *world) roll(n int) int {
+	w.cloud.mu.Lock()
+	defer w.cloud.mu.Unlock()
+	return w.dice.IntN(n)
+}
+
+// sure does what others see from then on.
+func (w *world) sure(do func()) {
+	w.cloud.mu.Lock()
+	defer w.cloud.mu.Unlock()
+	do()
 }
 
 // draw gives the dice of one call.
@@ -213,12 +228,19 @@ func (p *process) GetRouting(ctx context.Context, ref release.Ref) (release.Alia
 			return release.AliasRouting{}, err
 		}
 		now := p.current(ref)
-		if old := p.past[ref]; len(old) > 0 && time.Since(old[len(old)-1].at) < 2*time.Second && dice.IntN(100) < p.trouble {
+		var old []seen
+		p.sure(func() { old = p.past[ref] })
+		if len(old) > 0 && time.Since(old[len(old)-1].at) < 2*time.Second && dice.IntN(100) < p.trouble {
 			now = old[len(old)-1] // eventually consistent
 		}
 		if now.absent {
 			return release.AliasRouting{}, release.ErrNoAlias
 		}
+		p.sure(func() {
+			if !p.foreign[ref] {
+				p.heard[ref] = now.routing.Routing.String()
+			}
+		})
 		return now.routing, nil
 	})
 }
@@ -236,7 +258,7 @@ func (p *process) SetRouting(ctx context.Context, want release.AliasRouting) (re
 	dead := p.mortal.dead
 	p.mortal.mu.Unlock()
 	if !dead {
-		p.unheard[want.Ref] = append(p.unheard[want.Ref], want.Routing.String())
+		p.sure(func() { p.unheard[want.Ref] = append(p.unheard[want.Ref], want.Routing.String()) })
 	}
 	return act(p.mortal, func() (release.AliasRouting, error) {
 		switch {
@@ -254,7 +276,7 @@ func (p *process) SetRouting(ctx context.Context, want release.AliasRouting) (re
 		p.mortal.mu.Lock()
 		defer p.mortal.mu.Unlock()
 		if err == nil && (p.mortal.acts != p.mortal.dieAt || !p.mortal.after) {
-			p.unheard[want.Ref] = nil
+			p.sure(func() { p.unheard[want.Ref], p.heard[want.Ref] = nil, want.Routing.String() })
 		}
 		return now, err
 	})
@@ -277,7 +299,9 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 			w.harm("%s: version %s was never published", want.Ref, v)
 		}
 	}
-	if w.foreign[want.Ref] && !w.force && !slices.Contains(w.unheard[want.Ref][:max(0, len(w.unheard[want.Ref])-1)], old.routing.Routing.String()) {
+	// An alias of a state machine has no revision: put back to where it was last known to be, it looks as if nothing had happened.
+	same := want.Ref.Kind == release.KindStateMachine && w.heard[want.Ref] == old.routing.Routing.String()
+	if w.foreign[want.Ref] && !w.force && !same && !slices.Contains(w.unheard[want.Ref][:max(0, len(w.unheard[want.Ref])-1)], old.routing.Routing.String()) {
 		w.harm("%s: %s of someone else was overwritten with %s", want.Ref, old.routing.Routing, want.Routing)
 	}
 	if !w.overruled && w.before[want.Ref].Routing.Primary != "" {
@@ -387,7 +411,7 @@ func (p *process) Observe(ctx context.Context, check rollout.Check) (rollout.Obs
 				})
 			}
 		}
-		p.healthy[check.Step] = p.healthy[check.Step] || good
+		p.sure(func() { p.healthy[check.Step] = p.healthy[check.Step] || good })
 		return o, nil
 	})
 }
@@ -401,8 +425,8 @@ func (w *world) harm(format string, args ...any) {
 func (w *world) start() *controller.Controller {
 	w.pid++
 	m := &mortal{Ledger: w.ledger}
-	if w.trouble > 0 && w.deaths < 6 && w.dice.IntN(4) > 0 {
-		m.dieAt, m.after = 1+w.dice.IntN(50), w.dice.IntN(2) == 0
+	if w.trouble > 0 && w.deaths < 6 && w.roll(4) > 0 {
+		m.dieAt, m.after = 1+w.roll(50), w.roll(2) == 0
 	}
 	p := &process{w, m}
 	c, err := controller.New(controller.Config{
@@ -421,7 +445,7 @@ func (w *world) start() *controller.Controller {
 
 // play brings a release in, whatever happens, and gives its end.
 func (w *world) play() string {
-	if w.dice.IntN(4) > 0 {
+	if w.roll(4) > 0 {
 		w.blue()
 		for _, ref := range []release.Ref{w.spec.Functions[0].Ref(), w.spec.Functions[1].Ref(), w.spec.Workflows[0].Ref()} {
 			now := w.current(ref).routing
@@ -434,8 +458,8 @@ func (w *world) play() string {
 		_, _ = publish(w.cloud.workflows, "shop-w", "older")
 	}
 	began := time.Now()
-	w.until = began.Add(time.Duration(w.dice.IntN(30)) * time.Minute)
-	if w.dice.IntN(6) == 0 {
+	w.until = began.Add(time.Duration(w.roll(30)) * time.Minute)
+	if w.roll(6) == 0 {
 		at := time.Duration(w.dice.Int64N(int64(5*time.Minute))) + 7
 		time.AfterFunc(at, w.stranger)
 	}
@@ -471,20 +495,20 @@ func (w *world) play() string {
 			dirty = "failed-dirty then "
 			w.checkDirty(s)
 			time.Sleep(max(time.Hour, time.Until(w.until)+time.Hour)) // someone comes when the trouble is over
-			w.force = true
+			w.sure(func() { w.force = true })
 			resume.Wish = &rollout.Event{Kind: rollout.EventRetry, By: "ann", Force: true}
 		case s.Paused.Reason == rollout.NotPaused:
-		case w.dice.IntN(6) == 0:
+		case w.roll(6) == 0:
 			resume.Wish = &rollout.Event{Kind: rollout.EventAbort, By: "ann"}
 		case s.Paused.Reason == rollout.PausedForApproval:
 			resume.Wish = &rollout.Event{Kind: rollout.EventApprove, By: "bob"}
 		default:
-			w.overruled = w.overruled || s.Paused.Reason == rollout.PausedByNoVerdict
+			w.sure(func() { w.overruled = w.overruled || s.Paused.Reason == rollout.PausedByNoVerdict })
 			resume.Wish = &rollout.Event{Kind: rollout.EventPromote, By: "ann"}
 		}
 		out, err = w.start().Resume(ctx, resume)
 	}
-	w.over = true
+	w.sure(func() { w.over = true })
 	time.Sleep(time.Minute) // the last late write has landed
 	w.checkEnd(out.State)
 	if w.t.Failed() {
@@ -513,7 +537,7 @@ func (w *world) stands(id string) (rollout.State, string) {
 // stranger moves an alias by hand.
 func (w *world) stranger() {
 	ref, blue, green := w.spec.Functions[0].Ref(), "1", "2"
-	if w.dice.IntN(2) == 0 {
+	if w.roll(2) == 0 {
 		ref = w.spec.Workflows[0].Ref()
 		blue, green = machineARN(ref.Name, blue), machineARN(ref.Name, green)
 	}

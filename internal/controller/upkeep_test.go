@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tealdeploy/teal/internal/alias"
+	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/controller"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
@@ -172,7 +173,7 @@ func TestMendWritesOnlyWhatIsAsItWasRead(t *testing.T) {
 		{Ref: other, Routing: alias.Routing{Primary: "1"}, Revision: stale.Revision},
 		{Ref: ref, Routing: alias.Routing{Primary: "1"}, Revision: was.Revision},
 	}}
-	err := controller.Mend(t.Context(), l, mender{c}, ledger.Owner{By: "ann"}, "shop", r, []release.AliasRouting{was})
+	err := controller.Mend(t.Context(), l, mender{c}, ledger.Owner{By: "ann"}, "shop", r, []release.AliasRouting{was}, nil)
 	if !errors.Is(err, release.ErrConflict) {
 		t.Errorf("a change by someone else was overwritten or hidden: %v", err)
 	}
@@ -192,4 +193,36 @@ type mender struct{ *cloud }
 
 func (mender) Unprovision(context.Context, string, func(string) bool) ([]string, error) {
 	return nil, nil
+}
+
+// ahead is a clock that is years ahead of this machine's, as a platform's that ran faster.
+type ahead struct{ clock.Clock }
+
+func (a ahead) Now() time.Time { return a.Clock.Now().AddDate(3, 0, 0) }
+
+func TestPruneGoesByTheEndpointsClock(t *testing.T) {
+	l, s := books(t), oldShelf()
+	r := pruning(l, s)
+	r.Clock, r.DryRun = ahead{clock.System}, true
+	r.Grace = 2 * 365 * 24 * time.Hour // by this machine's clock, all were published within it
+	p, err := controller.Prune(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deletable := slices.ContainsFunc(p.Versions, release.Kept.Deletable)
+	r.Clock = nil
+	if p, err = controller.Prune(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if !deletable || slices.ContainsFunc(p.Versions, release.Kept.Deletable) {
+		t.Errorf("by the endpoint's clock something may go: %v; by this machine's: %+v", deletable, p.Versions)
+	}
+	r.Clock, r.DryRun = ahead{clock.System}, false
+	if _, err := controller.Prune(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	records, err := l.Rollouts(t.Context(), "shop")
+	if err != nil || len(records) != 1 || time.Until(records[0].Started) < 2*365*24*time.Hour || records[0].Ended.Before(records[0].Started) {
+		t.Errorf("recorded as %+v, %v", records, err)
+	}
 }

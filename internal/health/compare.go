@@ -41,6 +41,9 @@ func (c *CloudWatch) compare(ctx context.Context, check rollout.Check, functions
 				first = first.Add(c.period)
 			}
 		}
+		if !first.Before(final) {
+			continue // nothing became final since the last look
+		}
 		if first.Before(from) {
 			from = first
 		}

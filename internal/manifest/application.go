@@ -235,6 +235,15 @@ func (a *application) readFunction(key string, f field) {
 		"timeout":       func(f field) { fn.Timeout = a.timeout(f) },
 		"architectures": func(f field) { fn.Architectures = a.architectures(f) },
 		"environment":   func(f field) { own = a.environment(f) },
+		"layers":        func(f field) { fn.Layers = a.layers(f) },
+		"ephemeralStorage": func(f field) {
+			fn.EphemeralStorage = int32(a.integer(f, 512, 10240, " of MiB", "ephemeralStorage: 1024"))
+		},
+		"tracing": func(f field) { fn.Tracing = a.oneOf(f, "Active", "PassThrough") },
+		"deadLetterTarget": func(f field) {
+			fn.DeadLetterTarget = a.matching(f, deadLetterForm, "the ARN of an SQS queue or an SNS topic", "deadLetterTarget: arn:aws:sqs:us-east-1:123456789012:failed")
+		},
+		"logging": func(f field) { fn.Logging = a.logging(f) },
 		"provisionedConcurrency": func(f field) {
 			fn.ProvisionedConcurrency = int32(a.integer(f, 1, 100000, " of environments", "provisionedConcurrency: 5"))
 		},
@@ -250,7 +259,9 @@ func (a *application) readFunction(key string, f field) {
 		},
 	}, map[string]string{
 		"events": "write routes: at the top of the manifest", "architecture": "write architectures: [arm64]", "codeUri": "write code:",
-		"memory": "write memorySize:", "env": "write environment:",
+		"memory": "write memorySize:", "env": "write environment:", "tracingConfig": "write tracing: Active", "loggingConfig": "write logging: {format: JSON}",
+		"deadLetterConfig": "write deadLetterTarget: with the ARN of a queue", "deadLetterQueue": "write deadLetterTarget: with the ARN of a queue",
+		"vpc": staysAsIs, "vpcConfig": staysAsIs, "fileSystemConfigs": staysAsIs, "kmsKeyArn": staysAsIs, "snapStart": staysAsIs, "image": "give the code as a zip: container images are not released",
 	}) || len(a.faults) > before {
 		return
 	}

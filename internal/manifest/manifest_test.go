@@ -68,6 +68,11 @@ functions:
     architectures: [arm64]
     alias: blue
     description: looks at green
+    layers: ["arn:aws:lambda:eu-west-1:123456789012:layer:tools:3", "arn:aws:lambda:eu-west-1:123456789012:layer:base:12"]
+    ephemeralStorage: 1024
+    tracing: Active
+    deadLetterTarget: arn:aws:sqs:eu-west-1:123456789012:failed
+    logging: {format: JSON, applicationLevel: DEBUG, systemLevel: WARN, group: /shop/check}
 workflows:
   order:
     type: EXPRESS
@@ -107,6 +112,11 @@ func TestLoadReadsEveryField(t *testing.T) {
 			{
 				Key: "check", Name: "shop-verifier", Alias: "blue", Runtime: "provided.al2023", Handler: "bootstrap", Role: role, Description: "looks at green",
 				Architectures: []string{"arm64"}, MemorySize: 256, Environment: map[string]string{"LOG_LEVEL": "info", "REGION_ID": "7"},
+				Settings: release.Settings{
+					Layers:           []string{"arn:aws:lambda:eu-west-1:123456789012:layer:tools:3", "arn:aws:lambda:eu-west-1:123456789012:layer:base:12"},
+					EphemeralStorage: 1024, Tracing: "Active", DeadLetterTarget: "arn:aws:sqs:eu-west-1:123456789012:failed",
+					Logging: release.Logging{Format: "JSON", ApplicationLevel: "DEBUG", SystemLevel: "WARN", Group: "/shop/check"},
+				},
 			},
 			{
 				Key: "work", Name: "shop-work", Alias: "live", Runtime: "python3.13", Handler: "app.work", Role: role, MemorySize: 256, Timeout: 45,

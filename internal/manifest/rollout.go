@@ -20,6 +20,7 @@ type Rollout struct {
 
 	Bake         time.Duration // how long to watch at 100 %
 	CheckBake    bool          // and only a Healthy verdict ends it
+	Preview      string        // alias that shows green before it gets traffic; "" for none
 	RefuseDrift  bool
 	IgnoreAlarms bool
 }
@@ -82,6 +83,7 @@ func (a *application) readRollout(f field) {
 		},
 		"check": a.readCheck, "analysis": a.readCheck,
 		"alarms":       a.readAlarms,
+		"preview":      a.preview,
 		"refuseDrift":  func(f field) { o.RefuseDrift = a.boolean(f, "refuseDrift: true") },
 		"ignoreAlarms": func(f field) { o.IgnoreAlarms = a.boolean(f, "ignoreAlarms: true") },
 	}, map[string]string{
@@ -98,6 +100,23 @@ func (a *application) readRollout(f field) {
 	case (o.Preference == "CANARY" || o.Preference == "LINEAR") && (percentage.node == nil || interval.node == nil):
 		a.fault(kind.key, "type "+o.Preference+" needs a percentage and an interval", "write percentage: 10 and interval: 5m")
 	}
+}
+
+// preview reads the alias that shows green, on every function and workflow. It cannot be one that releases move.
+func (a *application) preview(f field) {
+	name := a.alias(f)
+	s := &a.m.Spec
+	for i := range s.Functions {
+		if s.Functions[i].Preview = name; name != "" && s.Functions[i].Alias == name {
+			a.fault(f.node, f.path+" is "+name+", the alias that releases of "+s.Functions[i].Key+" move", "write another, such as preview: preview")
+		}
+	}
+	for i := range s.Workflows {
+		if s.Workflows[i].Preview = name; name != "" && s.Workflows[i].Alias == name {
+			a.fault(f.node, f.path+" is "+name+", the alias that releases of "+s.Workflows[i].Key+" move", "write another, such as preview: preview")
+		}
+	}
+	a.m.Rollout.Preview = name
 }
 
 // readBake reads `bake: 10m` or `bake: {duration: 10m, check: true}`.

@@ -86,6 +86,7 @@ func (f Function) Differences(was Function) []string {
 	if f.Description != was.Description {
 		out = append(out, "description changed")
 	}
+	out = append(out, f.Settings.differences(was.Settings)...)
 	return append(out, environmentDifferences(was.Environment, f.Environment)...)
 }
 

@@ -27,6 +27,20 @@ func TestDecideFunctionSaysWhy(t *testing.T) {
 			f.MemorySize, f.Timeout, f.Description = 256, 30, "x"
 			f.Environment = map[string]string{"LOG_LEVEL": "debug", "NEW": "hunter3"}
 		}, Decision{Action: Publish, Reason: "memorySize 128 → 256, timeout 3 → 30, description changed, environment KEY removed, environment LOG_LEVEL changed, environment NEW added"}},
+		{"layers", func(f *Function, o *ObservedFunction) {
+			const layer = "arn:aws:lambda:eu-west-1:123456789012:layer:"
+			o.Config.Layers, f.Layers = []string{layer + "tools:3", layer + "base:1"}, []string{layer + "base:1", layer + "tools:3"}
+		}, Decision{Action: Publish, Reason: "layers tools:3 + base:1 → base:1 + tools:3"}},
+		{"layer of another account", func(f *Function, o *ObservedFunction) {
+			const a, b = "arn:aws:lambda:eu-west-1:123456789012:layer:tools:3", "arn:aws:lambda:eu-west-1:210987654321:layer:tools:3"
+			o.Config.Layers, f.Layers = []string{a}, []string{b}
+		}, Decision{Action: Publish, Reason: "layers arn:aws:lambda:eu-west-1:123456789012:layer:tools:3 → arn:aws:lambda:eu-west-1:210987654321:layer:tools:3"}},
+		{"settings", func(f *Function, o *ObservedFunction) {
+			o.Config.EphemeralStorage, f.Tracing, f.DeadLetterTarget, f.Logging = 1024, "Active", "arn:aws:sqs:eu-west-1:123456789012:q", Logging{Format: LogJSON}
+		}, Decision{Action: Publish, Reason: "ephemeralStorage 1024 → 512, tracing PassThrough → Active, deadLetterTarget none → arn:aws:sqs:eu-west-1:123456789012:q, logging.format Text → JSON, logging.applicationLevel none → INFO, logging.systemLevel none → INFO"}},
+		{"defaults that are said", func(f *Function, _ *ObservedFunction) {
+			f.Settings = Settings{Layers: []string{}, EphemeralStorage: 512, Tracing: DefaultTracing, Logging: Logging{Format: LogText}}
+		}, Decision{Action: TakeOver, Reason: "unchanged since version 7", Version: "7", ARN: arnBase + "w:7"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, o := base, seen

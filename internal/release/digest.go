@@ -40,6 +40,7 @@ func (f Function) WithDefaults() Function {
 	if len(f.Environment) == 0 {
 		f.Environment = nil
 	}
+	f.Settings = f.Settings.withDefaults()
 	return f
 }
 
@@ -55,7 +56,7 @@ func (w Workflow) WithDefaults() Workflow {
 //
 // It is "sha256:" and the hex SHA-256 of a JSON text that holds, under fixed names in a fixed order and with defaults
 // filled in: the code's SHA-256, runtime, handler, role, description, architectures (sorted), memory, timeout and the
-// environment (sorted by name). Key, Name and Alias are no part of it. Environment values go in, and cannot be read back,
+// environment (sorted by name); then, where they are not AWS's defaults, the Settings, with layers in their order. Key, Name and Alias are no part of it. Environment values go in, and cannot be read back,
 // but a guess at a value can be checked against it: treat a digest as no more public than the release.
 func (f Function) Digest() string {
 	f = f.WithDefaults()
@@ -69,7 +70,8 @@ func (f Function) Digest() string {
 		MemorySize    int32             `json:"memorySize"`
 		Timeout       int32             `json:"timeout"`
 		Environment   map[string]string `json:"environment"` // encoding/json sorts the keys of maps
-	}{f.CodeSHA256, f.Runtime, f.Handler, f.Role, f.Description, f.Architectures, f.MemorySize, f.Timeout, f.Environment})
+		Settings
+	}{f.CodeSHA256, f.Runtime, f.Handler, f.Role, f.Description, f.Architectures, f.MemorySize, f.Timeout, f.Environment, f.Settings.withoutDefaults()})
 }
 
 // Digest identifies the workflow with its pinned definition. It is "sha256:" and the hex SHA-256 of a JSON text that holds

@@ -48,10 +48,12 @@ type Function struct {
 	MemorySize    int32             `json:"memorySize,omitempty"` // MiB
 	Timeout       int32             `json:"timeout,omitempty"`    // seconds
 	Environment   map[string]string `json:"environment,omitempty"`
+	Settings
 	// ProvisionedConcurrency is how many environments its released version has started ahead; 0 for none. It is no part of the
 	// version, and of the digest.
 	ProvisionedConcurrency int32  `json:"provisionedConcurrency,omitempty"`
-	CodeSHA256             string `json:"codeSha256"` // of the zip, base64 as AWS gives it
+	Preview                string `json:"preview,omitempty"` // alias that shows what is published, before it gets traffic; "" for none
+	CodeSHA256             string `json:"codeSha256"`        // of the zip, base64 as AWS gives it
 	CodeSize               int64  `json:"codeSize"`
 	Code                   []byte `json:"-"` // the zip itself
 }
@@ -70,6 +72,7 @@ type Workflow struct {
 	UseExactVersion bool            `json:"useExactVersion"`
 	// DynamicStates lists the states, by path such as "Fan out/Work", whose function is chosen while they run. They are not pinned.
 	DynamicStates []string `json:"dynamicStates,omitempty"`
+	Preview       string   `json:"preview,omitempty"` // as that of functions
 }
 
 // Ref names the workflow's alias.

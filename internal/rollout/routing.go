@@ -65,7 +65,7 @@ func (r *run) aim(a *Alias, want release.AliasRouting) {
 	case a.Doubt:
 		r.emit(Effect{ReadRouting: &ReadRouting{Ref: a.Ref}})
 	default:
-		a.Touched = true
+		a.Touched, a.Confirm = true, time.Time{}
 		a.Sent = append(a.Sent, want.Routing)
 		if want.Revision != "" {
 			a.Spent = append(a.Spent, want.Revision)
@@ -111,7 +111,8 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 			a.RetryAt = a.Confirm
 			return
 		}
-		a.Sent, a.Settled = nil, restored
+		a.Settled = restored
+		a.heard()
 	case ev.Conflict:
 		// Someone else was there first, or this very write was applied when its answer was lost: look.
 		a.Doubt = true
@@ -130,6 +131,16 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 		a.Doubt = true
 		r.missed(a, orElse(ev.Error, "the answer shows another routing than the one asked for"))
 	}
+}
+
+// heard forgets the last write, as it is known to be applied. Where revisions do not refuse older ones that were never heard
+// of, these are kept: they may still come once the alias is back where it was when they were sent.
+func (a *Alias) heard() {
+	if a.Ref.Kind == release.KindStateMachine && len(a.Sent) > 1 {
+		a.Sent = a.Sent[:len(a.Sent)-1]
+		return
+	}
+	a.Sent = nil
 }
 
 // latestWrite is how long after it was given up a write may still be applied.
@@ -176,7 +187,8 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 	absent := seen.Routing.Primary == ""
 	switch {
 	case !absent && sameRouting(seen.Routing, a.goalAt(shift.Weight)):
-		a.Actual, a.Doubt, a.Tries, a.Sent = seen, false, 0, nil // the write was applied, its answer was lost
+		a.Actual, a.Doubt, a.Tries = seen, false, 0 // the write was applied, its answer was lost
+		a.heard()
 	case absent && a.Actual.Routing.Primary == "", seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing):
 		a.Doubt = false // nothing happened: write again
 		r.exhausted(a)
@@ -212,6 +224,12 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 		a.Actual, a.Doubt, a.Gone = seen, false, true
 	case sameRouting(seen.Routing, a.Recorded.Routing) && !a.Confirm.IsZero() && !r.s.Now.Before(a.Confirm):
 		a.Actual, a.Doubt, a.Settled, a.Sent = seen, false, true, nil
+	case sameRouting(seen.Routing, a.Recorded.Routing) && outdated && !last && a.Ref.Kind == release.KindStateMachine:
+		// An alias without revisions looks now as it did before: what stays so for as long as a write may be late is no outdated reading.
+		if a.Confirm.IsZero() {
+			a.Confirm = r.s.Now.Add(latestWrite)
+		}
+		a.RetryAt = a.Confirm
 	case sameRouting(seen.Routing, a.Recorded.Routing) && (!outdated || last):
 		a.Actual, a.Doubt, a.Settled = seen, false, true
 		if outdated {

@@ -76,6 +76,11 @@ func (t *Target) publishedFunction(ctx context.Context, f release.Function, vers
 			return release.FunctionVersion{}, err
 		}
 	}
+	if f.Preview != "" {
+		if err := t.preview(ctx, release.Ref{Kind: release.KindFunction, Name: f.Name, Alias: f.Preview}, version); err != nil {
+			return release.FunctionVersion{}, err
+		}
+	}
 	return release.FunctionVersion{
 		Key: f.Key, Name: f.Name, Version: version, ARN: unqualified(aws.ToString(c.FunctionArn)) + ":" + version,
 		Digest: f.Digest(), New: why.Action == release.Publish, Reason: why.Reason,
@@ -114,8 +119,10 @@ func (t *Target) publishLatest(ctx context.Context, f release.Function, exists b
 		return "", nil, t.failed("publish a version of function "+f.Name, "lambda:PublishVersion", err)
 	}
 	published := types.FunctionConfiguration{
-		Architectures: out.Architectures, CodeSha256: out.CodeSha256, Description: out.Description, Environment: out.Environment,
-		Handler: out.Handler, MemorySize: out.MemorySize, Role: out.Role, Runtime: out.Runtime, Timeout: out.Timeout,
+		FunctionName: out.FunctionName, Architectures: out.Architectures, CodeSha256: out.CodeSha256, Description: out.Description,
+		Environment: out.Environment, Handler: out.Handler, MemorySize: out.MemorySize, Role: out.Role, Runtime: out.Runtime,
+		Timeout: out.Timeout, Layers: out.Layers, EphemeralStorage: out.EphemeralStorage, TracingConfig: out.TracingConfig,
+		DeadLetterConfig: out.DeadLetterConfig, LoggingConfig: out.LoggingConfig,
 	}
 	if d := f.Differences(configuration(&published)); len(d) > 0 {
 		return "", nil, fmt.Errorf("publish function %s: %s published version %s with other content than was asked for (%s); it is not used",
@@ -140,6 +147,8 @@ func (t *Target) createFunction(ctx context.Context, f release.Function) error {
 	if len(d.Environment) > 0 {
 		in.Environment = &types.Environment{Variables: d.Environment}
 	}
+	c := changed(release.Function{}.WithDefaults().Settings, d.Settings, d.Name)
+	in.Layers, in.EphemeralStorage, in.TracingConfig, in.DeadLetterConfig, in.LoggingConfig = c.layers, c.storage, c.tracing, c.deadLetter, c.logging
 	_, err := t.lambda.CreateFunction(ctx, in)
 	if is(err, "ResourceConflictException") { // it exists by now
 		return err
@@ -192,9 +201,11 @@ func (t *Target) updateConfiguration(ctx context.Context, f release.Function, la
 	if env == nil {
 		env = map[string]string{} // an empty one removes all variables
 	}
+	c := changed(was.WithDefaults().Settings, d.Settings, d.Name)
 	_, err := t.lambda.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
 		FunctionName: &f.Name, Role: &d.Role, Runtime: types.Runtime(d.Runtime), Handler: &d.Handler, Description: &d.Description,
 		MemorySize: &d.MemorySize, Timeout: &d.Timeout, Environment: &types.Environment{Variables: env}, RevisionId: latest.RevisionId,
+		Layers: c.layers, EphemeralStorage: c.storage, TracingConfig: c.tracing, DeadLetterConfig: c.deadLetter, LoggingConfig: c.logging,
 	})
 	if err != nil {
 		if is(err, "PreconditionFailedException", "ResourceConflictException") {
@@ -228,12 +239,7 @@ func (t *Target) settled(ctx context.Context, name, version string) (*types.Func
 		case out.State == types.StatePending, out.LastUpdateStatus == types.LastUpdateStatusInProgress:
 			return false, nil
 		}
-		c = &types.FunctionConfiguration{
-			Architectures: out.Architectures, CodeSha256: out.CodeSha256, CodeSize: out.CodeSize, Description: out.Description,
-			Environment: out.Environment, FunctionArn: out.FunctionArn, FunctionName: out.FunctionName, Handler: out.Handler,
-			MemorySize: out.MemorySize, PackageType: out.PackageType, RevisionId: out.RevisionId, Role: out.Role, Runtime: out.Runtime,
-			Timeout: out.Timeout, Version: out.Version,
-		}
+		c = described(out)
 		return true, nil
 	})
 	return c, err

@@ -228,7 +228,7 @@ func (m *model) alias(f *modelFunction, op string, path []string, in map[string]
 
 // configure takes the configuration of a request over into $LATEST.
 func (m *model) configure(f *modelFunction, in map[string]any) {
-	for _, k := range []string{"Runtime", "Handler", "Role", "Description", "MemorySize", "Timeout", "Environment", "Architectures"} {
+	for _, k := range []string{"Runtime", "Handler", "Role", "Description", "MemorySize", "Timeout", "Environment", "Architectures", "EphemeralStorage", "TracingConfig", "LoggingConfig", "DeadLetterConfig"} {
 		if v, ok := in[k]; ok && k != m.forgets {
 			f.latest[k] = v
 		}

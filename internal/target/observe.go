@@ -141,6 +141,7 @@ func configuration(c *types.FunctionConfiguration) release.Function {
 	if c.Environment != nil {
 		f.Environment = c.Environment.Variables
 	}
+	f.Settings = settingsOf(c)
 	return f
 }
 

@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -17,11 +18,14 @@ const (
 	machines                  // every state machine, with its versions and aliases
 	executions
 	httpAPI
-	roles // that the application's functions, workflows and routes run with
+	roles     // that the application's functions, workflows and routes run with
+	layers    // that its functions name
+	ledgerAll // what the ledger keeps in S3
+	ledgerBucket
 )
 
-// permission is one operation that this package calls, with what IAM calls it. A test holds the table against the
-// requests that are really made.
+// permission is one operation that a release calls, with what IAM calls it. A test holds the table against the requests that
+// are really made. Operations of CloudWatch and S3 are those of packages health and ledger.
 type permission struct {
 	call     string // service ID and operation, as the SDK has them
 	action   string
@@ -39,6 +43,10 @@ const (
 	withWorkflows
 	withRoutes
 	withProvisioned
+	withLayers
+	withMetrics
+	withAlarms
+	withLedger
 	toPrune
 	toCheck // plan and doctor
 )
@@ -65,6 +73,12 @@ var permissions = []permission{
 	{"Lambda.GetProvisionedConcurrencyConfig", "lambda:GetProvisionedConcurrencyConfig", functions, withProvisioned, false},
 	{"Lambda.DeleteProvisionedConcurrencyConfig", "lambda:DeleteProvisionedConcurrencyConfig", functions, withProvisioned, false},
 	{"Lambda.ListProvisionedConcurrencyConfigs", "lambda:ListProvisionedConcurrencyConfigs", functions, withProvisioned, false},
+	{"Lambda.UpdateFunctionConfiguration", "lambda:GetLayerVersion", layers, withLayers, false},
+	{"CloudWatch.GetMetricData", "cloudwatch:GetMetricData", anything, withMetrics, false},
+	{"CloudWatch.DescribeAlarms", "cloudwatch:DescribeAlarms", anything, withAlarms, false},
+	{"S3.GetObject", "s3:GetObject", ledgerAll, withLedger, false},
+	{"S3.PutObject", "s3:PutObject", ledgerAll, withLedger, false},
+	{"S3.ListObjectsV2", "s3:ListBucket", ledgerBucket, withLedger, false},
 	{"SFN.CreateStateMachine", "states:CreateStateMachine", machines, withWorkflows, false},
 	{"SFN.CreateStateMachine", "states:TagResource", machines, withWorkflows, false},
 	{"SFN.CreateStateMachine", "iam:PassRole", roles, withWorkflows, false},
@@ -112,8 +126,15 @@ type Statement struct {
 	Optional  bool     `json:"optional,omitempty"`
 }
 
+// Uses says what a release needs that its Spec does not tell.
+type Uses struct {
+	Metrics bool   // green is judged by what CloudWatch counts
+	Alarms  bool   // CloudWatch alarms are looked at
+	Ledger  string // place of the ledger in S3, as s3://bucket/prefix; "" when it is elsewhere
+}
+
 // Permissions lists what a release of an application, and its pruning, need to be allowed.
-func Permissions(id release.Identity, s release.Spec, provisioned bool) []Statement {
+func Permissions(id release.Identity, s release.Spec, uses Uses) []Statement {
 	wanted := map[need]string{always: "every release", toPrune: "teal prune", toCheck: "teal plan and teal doctor"}
 	if len(s.Functions) > 0 {
 		wanted[withFunctions] = "functions"
@@ -124,10 +145,27 @@ func Permissions(id release.Identity, s release.Spec, provisioned bool) []Statem
 	if len(s.Routes) > 0 {
 		wanted[withRoutes] = "routes"
 	}
-	if provisioned {
-		wanted[withProvisioned] = "provisioned concurrency"
+	for _, f := range s.Functions {
+		if f.ProvisionedConcurrency > 0 {
+			wanted[withProvisioned] = "provisioned concurrency"
+		}
+		if len(f.Layers) > 0 {
+			wanted[withLayers] = "layers"
+		}
+	}
+	if uses.Metrics && len(s.Functions) > 0 {
+		wanted[withMetrics] = "checks"
+	}
+	if uses.Alarms {
+		wanted[withAlarms] = "alarms"
 	}
 	on := resourcesOf(id, s)
+	if place, ok := strings.CutPrefix(uses.Ledger, "s3://"); ok {
+		wanted[withLedger] = "the ledger"
+		bucket, prefix, _ := strings.Cut(strings.TrimSuffix(place, "/"), "/")
+		on[ledgerBucket] = []string{fmt.Sprintf("arn:%s:s3:::%s", id.Partition, bucket)}
+		on[ledgerAll] = []string{strings.TrimSuffix(fmt.Sprintf("arn:%s:s3:::%s/%s", id.Partition, bucket, prefix), "/") + "/*"}
+	}
 	type group struct {
 		needs    need
 		on       resource
@@ -176,6 +214,11 @@ func resourcesOf(id release.Identity, s release.Spec) map[resource][]string {
 	for _, f := range s.Functions {
 		out[functions] = append(out[functions], at("lambda", "function:"+f.Name), at("lambda", "function:"+f.Name+":*"))
 		role(f.Role)
+		for _, l := range f.Layers {
+			if !slices.Contains(out[layers], l) {
+				out[layers] = append(out[layers], l)
+			}
+		}
 	}
 	for _, w := range s.Workflows {
 		out[machines] = append(out[machines], at("states", "stateMachine:"+w.Name), at("states", "stateMachine:"+w.Name+":*"))

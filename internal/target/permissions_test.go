@@ -100,7 +100,7 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 	seen := record(&cfg)
 	g := New(cfg, Options{WaitFor: time.Second})
 	ctx := t.Context()
-	f := release.Function{Key: "f", Name: "f", Alias: "live", Role: "arn:aws:iam::000000000000:role/r", Runtime: "python3.13", Handler: "a.b", CodeSHA256: "new", Code: []byte("zip"), Timeout: 9, ProvisionedConcurrency: 2}
+	f := release.Function{Key: "f", Name: "f", Alias: "live", Role: "arn:aws:iam::000000000000:role/r", Runtime: "python3.13", Handler: "a.b", CodeSHA256: "new", Code: []byte("zip"), Timeout: 9, ProvisionedConcurrency: 2, Settings: release.Settings{Layers: []string{"arn:aws:lambda:us-east-1:000000000000:layer:l:1"}}}
 	w := release.Workflow{Key: "m", Name: "m", Alias: "live", Role: f.Role, Type: "STANDARD"}
 	spec := release.Spec{App: "shop", Functions: []release.Function{f}, Workflows: []release.Workflow{w}, Routes: []release.Route{{Method: "GET", Path: "/a", Function: "f"}, {Method: "GET", Path: "/b", Workflow: "m"}}}
 	definition := json.RawMessage(`{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}`)
@@ -149,15 +149,23 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 		t.Errorf("only %d operations were recorded: %v", len(asked), asked)
 	}
 	id := release.Identity{Partition: "aws", Region: "us-east-1", Account: "000000000000"}
-	all := Permissions(id, spec, true)
+	all := Permissions(id, spec, Uses{Metrics: true, Alarms: true, Ledger: "s3://bucket/releases"})
 	for _, p := range permissions {
 		if !slices.ContainsFunc(all, func(s Statement) bool { return slices.Contains(s.Actions, p.action) }) {
 			t.Errorf("%s is in no statement", p.action)
 		}
 	}
-	for _, s := range Permissions(id, release.Spec{Functions: spec.Functions}, false) {
+	if !slices.ContainsFunc(all, func(s Statement) bool {
+		return s.For == "the ledger" && slices.Equal(s.Resources, []string{"arn:aws:s3:::bucket/releases/*"}) && slices.Equal(s.Actions, []string{"s3:GetObject", "s3:PutObject"})
+	}) {
+		t.Errorf("the ledger needs %+v", all)
+	}
+	plain := f
+	plain.ProvisionedConcurrency, plain.Layers = 0, nil
+	for _, s := range Permissions(id, release.Spec{Functions: []release.Function{plain}}, Uses{}) {
 		for _, a := range s.Actions {
-			if strings.HasPrefix(a, "states:CreateStateMachine") || strings.HasPrefix(a, "apigateway") || strings.Contains(a, "Provisioned") {
+			if strings.HasPrefix(a, "states:CreateStateMachine") || strings.HasPrefix(a, "apigateway") || strings.Contains(a, "Provisioned") ||
+				strings.HasPrefix(a, "cloudwatch") || strings.HasPrefix(a, "s3") || strings.Contains(a, "Layer") {
 				t.Errorf("functions alone need %s", a)
 			}
 		}

@@ -121,11 +121,7 @@ func sameAccount(a, b string) bool {
 }
 
 func configurationOf(c *lambda.GetFunctionConfigurationOutput) release.Function {
-	return configuration(&types.FunctionConfiguration{
-		FunctionName: c.FunctionName, Runtime: c.Runtime, Handler: c.Handler, Role: c.Role, Description: c.Description,
-		MemorySize: c.MemorySize, Timeout: c.Timeout, CodeSha256: c.CodeSha256, CodeSize: c.CodeSize,
-		Architectures: c.Architectures, Environment: c.Environment,
-	})
+	return configuration(described(c))
 }
 
 // CheckRouting compares where the aliases of a release route with where its promotion left them.

@@ -41,7 +41,7 @@ func (t *Target) PublishWorkflow(ctx context.Context, w release.Workflow, pinned
 		New: d.Action == release.Publish, Reason: d.Reason,
 	}
 	if d.Action == release.TakeOver {
-		return v, nil
+		return v, t.previewWorkflow(ctx, w, v.ARN)
 	}
 	if o.ARN == "" {
 		v.ARN, err = t.createMachine(ctx, w, pinned)
@@ -52,7 +52,17 @@ func (t *Target) PublishWorkflow(ctx context.Context, w release.Workflow, pinned
 	} else {
 		v.ARN, err = t.updateMachine(ctx, w, pinned)
 	}
-	return v, err
+	if err != nil {
+		return v, err
+	}
+	return v, t.previewWorkflow(ctx, w, v.ARN)
+}
+
+func (t *Target) previewWorkflow(ctx context.Context, w release.Workflow, version string) error {
+	if w.Preview == "" {
+		return nil
+	}
+	return t.preview(ctx, release.Ref{Kind: release.KindStateMachine, Name: w.Name, Alias: w.Preview}, version)
 }
 
 func (t *Target) createMachine(ctx context.Context, w release.Workflow, pinned json.RawMessage) (string, error) {

@@ -441,8 +441,8 @@ func TestAlarmRefusals(t *testing.T) {
 			{put(func(in *awscw.PutMetricAlarmInput) { in.TreatMissingData = aws.String("odd") }), "ValidationError", "odd"},
 			{put(func(in *awscw.PutMetricAlarmInput) { in.AlarmActions = []string{"mail me"} }), "ValidationError", "mail me"},
 			{put(func(in *awscw.PutMetricAlarmInput) {
-				in.Statistic, in.ExtendedStatistic = "", aws.String("TM(10%:90%)")
-			}), "ValidationError", "trimmed"},
+				in.Statistic, in.ExtendedStatistic = "", aws.String("TM(90%:10%)")
+			}), "ValidationError", "not a statistic"},
 			{put(func(in *awscw.PutMetricAlarmInput) { in.EvaluateLowSampleCountPercentile = aws.String("ignore") }), "InvalidParameterCombinationException", "percentile"},
 			{maths(hidden), "ValidationError", "Exactly one"},
 			{maths(hidden, types.MetricDataQuery{Id: aws.String("e"), Expression: aws.String("SUM(m)")}), "ValidationError", "yields a number"},

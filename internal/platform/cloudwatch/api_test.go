@@ -426,15 +426,15 @@ func TestRefusals(t *testing.T) {
 			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String("e"), Expression: aws.String("SUM(a)")})
 		}), "ValidationError", "yields a number"},
 		{data(func(in *awscw.GetMetricDataInput) {
-			in.MetricDataQueries[0].MetricStat.Stat = aws.String("TM(10%:90%)")
-		}), "ValidationError", "TM(10%:90%)"},
+			in.MetricDataQueries[0].MetricStat.Stat = aws.String("PR(10%:90%)")
+		}), "ValidationError", "PR(10%:90%)"},
 		{data(func(in *awscw.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Stat = aws.String("p101") }), "ValidationError", "p101"},
 		{data(func(in *awscw.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Period = aws.Int32(45) }), "ValidationError", "45"},
 		{data(func(in *awscw.GetMetricDataInput) { in.MetricDataQueries[0].Label = aws.String("${NOPE}") }), "ValidationError", "${NOPE}"},
 		{data(func(in *awscw.GetMetricDataInput) { in.MaxDatapoints = aws.Int32(100_801) }), "ValidationError", "100800"},
 		{stats(func(in *awscw.GetMetricStatisticsInput) { in.Statistics = nil }), "InvalidParameterCombination", "ExtendedStatistics"},
 		{stats(func(in *awscw.GetMetricStatisticsInput) { in.Statistics[0] = "Median" }), "InvalidParameterValue", "Median"},
-		{stats(func(in *awscw.GetMetricStatisticsInput) { in.ExtendedStatistics = []string{"IQM"} }), "InvalidParameterValue", "IQM"},
+		{stats(func(in *awscw.GetMetricStatisticsInput) { in.ExtendedStatistics = []string{"TM(:)"} }), "InvalidParameterValue", "TM(:)"},
 		{stats(func(in *awscw.GetMetricStatisticsInput) {
 			in.Period = aws.Int32(1)
 			in.EndTime = aws.Time(start.Add(1441 * time.Second))

@@ -162,11 +162,8 @@ func (s *Service) readMetricStat(q *query, in *types.MetricStat, param string) e
 	if name == "" {
 		return missing(param + ".Stat")
 	}
-	stat, reason := parseStatistic(name)
+	stat := parseStatistic(name)
 	if stat == nil {
-		if reason != "" {
-			return validation("The statistic %s of %s.Stat is not supported by this endpoint: %s.", name, param, reason)
-		}
 		return validation("The value %s for parameter %s.Stat is not a statistic.", name, param)
 	}
 	q.period, q.stat, q.metric = int64(*in.Period), stat, in

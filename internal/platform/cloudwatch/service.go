@@ -1,6 +1,6 @@
 // Package cloudwatch keeps and answers metrics as Amazon CloudWatch does: what the embedded services record, and what
 // callers put; and the alarms on them. It is what a release is judged by: metrics with metric maths, and alarms, each
-// whole. Dashboards, anomaly detection, Metrics Insights and trimmed statistics are refused by name.
+// whole. Dashboards, anomaly detection and Metrics Insights are refused by name.
 //
 // Data is held in memory, by the second for three hours and by the minute for fifteen days, as AWS keeps
 // high-resolution metrics, within a bound on bytes; and in the store, from where a restart takes it up again.

@@ -18,24 +18,22 @@ var basicStatistics = map[types.Statistic]statistic{
 	types.StatisticMaximum:     func(in *summary) (float64, bool) { return in.max, true },
 }
 
-var (
-	percentileForm = regexp.MustCompile(`^p(\d{1,2}(?:\.\d{1,10})?|100)$`)
-	// trimmedForm are the statistics of CloudWatch that are not served: trimmed means and their kin.
-	trimmedForm = regexp.MustCompile(`^(?i:(tm|wm|tc|ts)\d+(\.\d+)?|(TM|WM|TC|TS|PR)\(.*\)|IQM)$`)
-)
+var percentileForm = regexp.MustCompile(`^p(\d{1,2}(?:\.\d{1,10})?|100)$`)
 
-// parseStatistic reads Sum, Average, …, p99.9. The reason says why not, "" meaning that it is no statistic at all.
-func parseStatistic(name string) (stat statistic, reason string) {
+// parseStatistic reads Sum, Average, …, p99.9, tm90, TC(100:), IQM; nil when it is no statistic.
+//
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
+func parseStatistic(name string) statistic {
 	if st, ok := basicStatistics[types.Statistic(name)]; ok {
-		return st, ""
+		return st
 	}
 	if p, ok := percentileOf(name); ok {
-		return func(in *summary) (float64, bool) { return in.percentile(p) }, ""
+		return func(in *summary) (float64, bool) { return in.percentile(p) }
 	}
-	if trimmedForm.MatchString(name) {
-		return nil, "trimmed statistics are not served here; use Sum, Average, Minimum, Maximum, SampleCount or a percentile"
+	if t, ok := trimmedOf(name); ok {
+		return t.of
 	}
-	return nil, ""
+	return nil
 }
 
 // percentileOf reads p99.9 as 99.9.

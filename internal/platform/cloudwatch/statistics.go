@@ -108,11 +108,8 @@ func readStatistics(in *cloudwatch.GetMetricStatisticsInput) ([]types.Statistic,
 	}
 	extended := map[string]statistic{}
 	for _, name := range in.ExtendedStatistics {
-		stat, reason := parseStatistic(name)
-		switch {
-		case stat == nil && reason != "":
-			return nil, nil, invalidBecause("The statistic %s of ExtendedStatistics is not supported by this endpoint: %s.", name, reason)
-		case stat == nil || basicStatistics[types.Statistic(name)] != nil:
+		stat := parseStatistic(name)
+		if stat == nil || basicStatistics[types.Statistic(name)] != nil {
 			return nil, nil, invalid(name, "ExtendedStatistics")
 		}
 		extended[name] = stat

@@ -114,6 +114,13 @@ func publishFunction(t *testing.T, g *target.Target) {
 		f.Handler, f.Environment = "app.other", nil
 	})
 	publish("description changed", func(f *release.Function) { f.Description = "" })
+	publish("ephemeralStorage 512 → 1024, tracing PassThrough → Active, logging.format Text → JSON, logging.applicationLevel none → DEBUG, logging.systemLevel none → INFO, logging.group none → /shop/work", func(f *release.Function) {
+		f.EphemeralStorage, f.Tracing = 1024, "Active"
+		f.Logging = release.Logging{Format: release.LogJSON, ApplicationLevel: "DEBUG", Group: "/shop/work"}
+	})
+	publish("ephemeralStorage 1024 → 512, tracing Active → PassThrough, logging.format JSON → Text, logging.applicationLevel DEBUG → none, logging.systemLevel INFO → none, logging.group /shop/work → none", func(f *release.Function) {
+		f.Settings = release.Settings{}
+	})
 	publish("code changed", func(f *release.Function) { setCode(f, "two") }) // as before, and a version of its own all the same
 
 	f.Code = nil // a release that is published already needs no code at hand

@@ -3,6 +3,7 @@
 //	ANSWER   the JSON that it answers; without it, the event and the version that ran
 //	FAIL     the message with which every invocation fails
 //	VERDICT  the status that it tells CodeDeploy, whose lifecycle events it then takes
+//	SLOW     how long every invocation takes, such as 100ms
 //
 // An event may ask it to say who it is ({"ask":"identity"}), as the endpoint in its environment sees it, or to fetch a URL
 // and wait for its answer ({"fetch":URL}); the URL gets the version that ran as its query. Of the records of a queue those
@@ -17,6 +18,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,6 +44,13 @@ type answer struct {
 }
 
 func handle(ctx context.Context, raw json.RawMessage) (any, error) {
+	if slow := os.Getenv("SLOW"); slow != "" {
+		d, err := time.ParseDuration(slow)
+		if err != nil {
+			return nil, err
+		}
+		time.Sleep(d)
+	}
 	if why := os.Getenv("FAIL"); why != "" {
 		return nil, errors.New(why)
 	}
