@@ -213,11 +213,9 @@ func (x *execution) runOf(arn string) *mapRunRecord {
 	return nil
 }
 
-// performRun performs the commands of Map runs.
+// performRun performs the commands of Map runs, but for startChild.
 func (sh *shard) performRun(x *execution, cmd interp.Command) {
 	switch {
-	case cmd.StartChild != nil:
-		sh.startChild(x, cmd.ID, cmd.StartChild)
 	case cmd.ReadItems != nil:
 		sh.answerLater(x, cmd.ID, func(ctx context.Context) answer { return sh.e.s.readItems(ctx, cmd.ReadItems) })
 	case cmd.WriteResults != nil:

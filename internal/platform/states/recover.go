@@ -121,6 +121,7 @@ func (sh *shard) load(r *executionRecord, open []byte, touch func(*execution) *c
 			c.commands = append(c.commands, p.Command)
 		}
 	}
+	c.again = len(c.commands)
 	return x, nil
 }
 
