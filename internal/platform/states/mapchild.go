@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
@@ -52,15 +53,22 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild, a
 		return
 	}
 	leave := s.ends.watch(id, tell)
+	var begun, withdrawn atomic.Bool
 	x.tasks[command] = func(why error) {
 		leave()
 		ended()
 		if errors.Is(why, errWithdrawn) {
-			s.engine.post(message{kind: stop, id: id, stop: stopRequest{cause: "The Map run was stopped."}})
+			if withdrawn.Store(true); begun.Load() {
+				go s.stopJob(child.row(), nil)
+			}
 		}
 	}
 	go func() {
 		r, err := s.beginChild(sh.e.work, of, id, child, c, again)
+		if begun.Store(true); withdrawn.Load() {
+			s.stopJob(child.row(), nil)
+			return
+		}
 		switch {
 		case sh.e.work.Err() != nil || r == nil && err == nil: // it runs
 		case err != nil:
@@ -119,6 +127,9 @@ type parentOf struct {
 func (s *Service) beginChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild, again bool) (result *executionResult, err error) {
 	err = store.ErrNotFound
 	var was *executionRecord
+	if c.Redrive { // it may have yet to be stopped
+		s.stopJob(child.row(), nil)
+	}
 	if again {
 		was, err = s.executionRecord(ctx, id)
 	}
