@@ -295,9 +295,9 @@ func (s *Service) startedByTask(key string, j *jobRecord) (bool, error) {
 	if j.Job == "" || !j.Named {
 		return j.Job != "", nil
 	}
-	id, err := s.executionID(j.Job)
-	if err != nil { // no execution can have that name
-		return false, nil
+	id, bad := s.executionID(j.Job)
+	if bad != nil { // no execution can have that name
+		return false, nil //nolint:nilerr // so there is nothing to stop
 	}
 	r, err := s.executionRecord(s.engine.work, id)
 	if errors.Is(err, store.ErrNotFound) {
