@@ -66,6 +66,44 @@ for _ in range(40):
 assert len(seen) == 2, seen
 print("boto3:", dict(seen), "executions by colour")
 
+# JSONata, a distributed Map, a task that fails until it is mended and is redriven, a synchronous Express workflow, and a state tried alone.
+from botocore.config import Config
+
+
+def ended(arn):
+    while (d := sfn.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        time.sleep(0.01)
+    return d
+
+
+def machine(suffix, definition, kind="STANDARD"):
+    return sfn.create_state_machine(name=f"{name}-{suffix}", roleArn=role, type=kind, definition=json.dumps(definition))["stateMachineArn"]
+
+
+double = {"Type": "Pass", "Output": "{% $states.input * 2 %}", "End": True}
+children = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}, "StartAt": "Double", "States": {"Double": double}}
+doubled = {"Type": "Map", "Items": "{% [1..$states.input.n] %}", "ItemProcessor": children, "Output": "{% $sum($states.result) %}", "End": True}
+run = sfn.start_execution(stateMachineArn=machine("map", {"QueryLanguage": "JSONata", "StartAt": "All", "States": {"All": doubled}}), input='{"n": 100}')
+assert (d := ended(run["executionArn"]))["status"] == "SUCCEEDED" and json.loads(d["output"]) == 10100, d
+counts = sfn.describe_map_run(mapRunArn=sfn.list_map_runs(executionArn=run["executionArn"])["mapRuns"][0]["mapRunArn"])["itemCounts"]
+assert counts["succeeded"] == counts["total"] == 100, counts
+
+late = name + "-late"  # there is no such function yet
+tried = machine("redriven", {"StartAt": "Ask", "States": {"Ask": {**task, "Parameters": {"FunctionName": late}}}})
+run = sfn.start_execution(stateMachineArn=tried)["executionArn"]
+assert (d := ended(run))["status"] == "FAILED" and d["redriveStatus"] == "REDRIVABLE", d
+fn.create_function(FunctionName=late, Runtime="python3.12", Handler="index.handler", Role=role, Code={"ZipFile": bundle("late")})
+fn.get_waiter("function_active_v2").wait(FunctionName=late, WaiterConfig={"Delay": 1})
+sfn.redrive_execution(executionArn=run)
+assert (d := ended(run))["status"] == "SUCCEEDED" and d["redriveCount"] == 1 and json.loads(d["output"])["colour"] == "late", d
+
+sync = boto3.client("stepfunctions", config=Config(inject_host_prefix=False))  # else the SDK calls sync-127.0.0.1
+d = sync.start_sync_execution(stateMachineArn=machine("sync", {"QueryLanguage": "JSONata", "StartAt": "Double", "States": {"Double": double}}, "EXPRESS"), input="21")
+assert d["status"] == "SUCCEEDED" and d["output"] == "42" and d["billingDetails"]["billedMemoryUsedInMB"] == 64, d
+d = sync.test_state(definition=json.dumps({"QueryLanguage": "JSONata", **double}), roleArn=role, input="4", inspectionLevel="DEBUG")
+assert d["status"] == "SUCCEEDED" and d["output"] == "8", d
+print("boto3: JSONata, a Map of 100 items, a redrive, a synchronous execution and a state alone")
+
 # CodeDeploy: a deployment with a hook that tells its result itself, and one that is taken back.
 HOOK = """
 import json, os, urllib.request

@@ -46,3 +46,40 @@ func ExampleParse_jsonata() {
 	}
 	// Output: UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'orders' at the top level is not supported. at /States/Total/Output/first
 }
+
+// Errors keep a definition from being a machine; warnings do not.
+func ExampleDiagnostic() {
+	m, diagnostics := asl.Parse([]byte(`{
+		"StartAt": "Order",
+		"States": {
+			"Order": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "Parameters": {"QueueUrl": "q"}, "Next": "Wiat"},
+			"Wait": {"Type": "Wait", "Seconds": 1, "End": true}
+		}
+	}`), asl.Options{Integration: func(service, action string) bool { return service == "sqs" && action == "sendMessage" }})
+	fmt.Println(m == nil, asl.HasErrors(diagnostics))
+	for _, d := range diagnostics {
+		fmt.Println(d.Severity, d.Code, d.Location)
+	}
+	// Output:
+	// true true
+	// ERROR MISSING_TRANSITION_TARGET /States/Order/Next
+	// ERROR MISSING_TRANSITION_TARGET /States/Wait
+}
+
+// All walks the states of a machine, with those inside of Map and Parallel states.
+func ExampleStateMachine_All() {
+	m, _ := asl.Parse([]byte(`{
+		"StartAt": "Each",
+		"States": {
+			"Each": {"Type": "Map", "ItemProcessor": {"StartAt": "One", "States": {"One": {"Type": "Pass", "End": true}}}, "Next": "Done"},
+			"Done": {"Type": "Succeed"}
+		}
+	}`), asl.Options{})
+	for s := range m.All() {
+		fmt.Println(s.Type, s.Name)
+	}
+	// Output:
+	// Map Each
+	// Pass One
+	// Succeed Done
+}

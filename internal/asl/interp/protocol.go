@@ -18,7 +18,7 @@ type Event struct {
 	At   time.Time `json:"t"`
 	// Seed is drawn anew for every event; jitter, States.UUID and States.MathRandom without a seed derive from it.
 	Seed uint64 `json:"s,omitempty"`
-	// Command is the ID of the command that this event is about; 0 for EventStart, EventStop and EventRedrive.
+	// Command is the ID of the command that this event is about; 0 for EventStart, EventStop, EventExpired and EventRedrive.
 	Command int64 `json:"c,omitempty"`
 
 	// Output is a JSON text: the answer of EventTaskSucceeded and EventTaskSubmitted, an array of items of EventItemsRead.
@@ -83,6 +83,7 @@ const (
 	EventTaskFailed    EventKind = "task-failed"    // answers these, and ReadItems
 	EventTimer         EventKind = "timer"          // answers StartTimer; At is not before the timer's Due
 	EventStop          EventKind = "stop"           // StopExecution
+	EventExpired       EventKind = "expired"        // it has run for as long as any execution may
 	// EventRedrive runs an execution on that has failed, timed out or was stopped: RedriveExecution.
 	EventRedrive EventKind = "redrive"
 

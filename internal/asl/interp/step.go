@@ -33,6 +33,8 @@ func Step(m *asl.StateMachine, s *State, ev Event) (Output, error) {
 		x.start()
 	case EventStop:
 		x.end(StatusAborted, "ExecutionAborted", "executionAbortedEventDetails", ev.Error, ev.Cause)
+	case EventExpired:
+		x.end(StatusTimedOut, "ExecutionTimedOut", "executionTimedOutEventDetails", asl.ErrTimeout, "")
 	case EventRedrive:
 		x.redrive()
 	default:
@@ -56,7 +58,7 @@ func check(m *asl.StateMachine, s *State, ev Event) (open, error) {
 			return open{}, errors.New("interp: the execution's input is no JSON")
 		}
 		return open{}, nil
-	case EventStop:
+	case EventStop, EventExpired:
 		if s.Status != StatusRunning {
 			return open{}, ErrStale
 		}

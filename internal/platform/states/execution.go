@@ -93,6 +93,7 @@ type change struct {
 	history   [][]byte // rows: JSON lists, with the number of the first event of each
 	first     []int64
 	commands  []interp.Command
+	again     int // so many of the commands, the first ones, were performed before the execution was loaded
 	jobs      []jobChange
 	result    *executionResult // the execution has ended
 	waiting   []message        // replied once the change is durable
@@ -335,7 +336,7 @@ func (sh *shard) perform(c *change) {
 		x.open, x.said = c.next, c.stand
 	}
 	sh.e.s.performJobs(c)
-	for _, cmd := range c.commands {
+	for i, cmd := range c.commands {
 		switch {
 		case cmd.InvokeTask != nil:
 			if x.pending.byID[cmd.ID] != nil && !x.ended {
@@ -347,7 +348,11 @@ func (sh *shard) perform(c *change) {
 			}
 		case cmd.FinishMapRun != nil:
 			sh.performRun(x, cmd)
-		case cmd.StartChild != nil, cmd.ReadItems != nil, cmd.WriteResults != nil:
+		case cmd.StartChild != nil:
+			if x.pending.byID[cmd.ID] != nil && !x.ended {
+				sh.startChild(x, cmd.ID, cmd.StartChild, i < c.again)
+			}
+		case cmd.ReadItems != nil, cmd.WriteResults != nil:
 			if x.pending.byID[cmd.ID] != nil && !x.ended {
 				sh.performRun(x, cmd)
 			}

@@ -18,6 +18,11 @@ import (
 // weights choose. It answers once the execution and its first step are durable. Starting again with the name and the
 // input of an execution that runs answers as the first time did.
 func (s *Service) StartExecution(ctx context.Context, in *sfn.StartExecutionInput) (*sfn.StartExecutionOutput, error) {
+	return s.startFor(ctx, in, "")
+}
+
+// startFor starts an execution for a task, whose key starter is, or for a caller of the API, with none.
+func (s *Service) startFor(ctx context.Context, in *sfn.StartExecutionInput, starter string) (*sfn.StartExecutionOutput, error) {
 	if err := checkStart(in); err != nil {
 		return nil, err
 	}
@@ -26,6 +31,7 @@ func (s *Service) StartExecution(ctx context.Context, in *sfn.StartExecutionInpu
 		return nil, err
 	}
 	s.join(ctx, r)
+	r.Starter = starter
 	if r.express {
 		return s.startExpress(r)
 	}

@@ -48,7 +48,7 @@ func (s *Service) startChild(ctx context.Context, task *taskCall) (*sfn.StartExe
 		name := childName(task.Serial, task.Command)
 		in.Name = &name
 	}
-	out, err := s.StartExecution(ctx, in)
+	out, err := s.startFor(ctx, in, numbered(task.Serial, task.Command))
 	var exists *types.ExecutionAlreadyExists
 	if own && errors.As(err, &exists) { // it has ended since this task started it
 		if out, err = s.startedAs(ctx, *in.StateMachineArn, *in.Name); err == nil {

@@ -19,7 +19,8 @@ import (
 // A job is the execution that a .sync task of another execution has started. The task's execution need not be in memory
 // while it waits: a row says which job it waits for, written with the answer to the task's request and removed with its
 // outcome. When the task is withdrawn instead, by a timeout, a failure beside it or a stop, the row turns into the order
-// to stop the job, with the very commit that withdraws it, so that no crash leaves the job running.
+// to stop the job, with the very commit that withdraws it, so that no crash leaves the job running. The Standard children
+// of a Map run are stopped by such rows as well, but have none before.
 
 // jobRecord is the row of a job.
 type jobRecord struct {
@@ -29,6 +30,9 @@ type jobRecord struct {
 	Job     string `json:"job"`              // ARN; "" when it is to be stopped and is not known
 	Parsed  bool   `json:"parsed,omitempty"` // .sync:2
 	Stop    bool   `json:"stop,omitempty"`   // nobody waits any more: it is to be stopped
+	Named   bool   `json:"named,omitempty"`  // its name was chosen by the task, so another may have started it
+	Child   bool   `json:"child,omitempty"`  // it is a child of a Map run
+	Epoch   uint64 `json:"epoch,omitempty"`  // of the process that withdrew the task, which stops the job unless it ends before
 }
 
 // jobChange is what a change means for a job, once it is durable.
@@ -39,10 +43,35 @@ type jobChange struct {
 	asking bool // the request has not been answered: who makes it stops what it has started
 }
 
-// jobs knows which executions are watched, by the keys of the rows.
+// jobs knows which executions are watched and which are being stopped, by the keys of the rows.
 type jobs struct {
 	mu    sync.Mutex
 	leave map[string]func()
+	stops map[string]chan struct{}
+}
+
+// stopping waits until nobody else stops the job with this key, and keeps others from it until done.
+func (j *jobs) stopping(key string) (done func()) {
+	mine := make(chan struct{})
+	for {
+		j.mu.Lock()
+		other := j.stops[key]
+		if other == nil {
+			if j.stops == nil {
+				j.stops = map[string]chan struct{}{}
+			}
+			j.stops[key] = mine
+			j.mu.Unlock()
+			return func() {
+				j.mu.Lock()
+				delete(j.stops, key)
+				j.mu.Unlock()
+				close(mine)
+			}
+		}
+		j.mu.Unlock()
+		<-other
+	}
 }
 
 func (p *pendingCommand) isJob() bool {
@@ -61,21 +90,36 @@ func (s *Service) writeJobs(c *change, ev interp.Event) {
 		c.putJob(jobChange{key: numbered(x.serial, p.ID), gone: true})
 	}
 	for _, p := range x.pending.withdrawn {
+		if p.StartChild != nil {
+			if run := x.runOf(p.StartChild.MapRun); run != nil && !run.Express {
+				c.putJob(s.orphan(x, run, p))
+			}
+			continue
+		}
 		if !p.isJob() {
 			continue
 		}
 		arn, answered := startedJob(p.submitted)
+		named := false
 		if !answered {
-			arn = s.nameOfJob(x.serial, p)
+			arn, named = s.nameOfJob(x.serial, p)
 		}
 		j := jobChange{key: numbered(x.serial, p.ID), jobRecord: s.jobOf(x, p, arn), asking: !answered}
-		j.Stop = true
+		j.Stop, j.Named, j.Epoch = true, named, s.engine.lease.Epoch
 		c.putJob(j)
 	}
 }
 
 func (s *Service) jobOf(x *execution, p *pendingCommand, arn string) jobRecord {
 	return jobRecord{Machine: x.id.machine, Name: x.id.name, Command: p.ID, Job: arn, Parsed: p.InvokeTask.Pattern == asl.PatternSync2}
+}
+
+// orphan is the order to stop a child of a Map run.
+func (s *Service) orphan(x *execution, run *mapRunRecord, p *pendingCommand) jobChange {
+	child := execID{run.childMachine(), run.childName(p.StartChild.Index)}
+	return jobChange{key: numbered(run.key(), int64(p.StartChild.Index)), asking: true, jobRecord: jobRecord{
+		Machine: x.id.machine, Name: x.id.name, Command: p.ID, Job: s.executionArn(child), Stop: true, Child: true, Epoch: s.engine.lease.Epoch,
+	}}
 }
 
 func (c *change) putJob(j jobChange) {
@@ -94,18 +138,21 @@ func startedJob(submitted json.RawMessage) (arn string, ok bool) {
 	return started.ExecutionArn, err == nil && started.ExecutionArn != ""
 }
 
-// nameOfJob is the job that a task's request may have started; "" when the request names it, for then it may be one that
-// others have started.
-func (s *Service) nameOfJob(serial string, p *pendingCommand) string {
+// nameOfJob is the job that a task's request may have started, "" when it cannot have started any. It is named when the
+// request says its name.
+func (s *Service) nameOfJob(serial string, p *pendingCommand) (arn string, named bool) {
 	var a startArguments
-	if err := json.Unmarshal(p.InvokeTask.Input, &a); err != nil || a.StateMachineArn == nil || a.Name != nil {
-		return ""
+	if err := json.Unmarshal(p.InvokeTask.Input, &a); err != nil || a.StateMachineArn == nil {
+		return "", false
 	}
 	ref, err := s.machineRef(*a.StateMachineArn)
 	if err != nil {
-		return ""
+		return "", false
 	}
-	return s.executionArn(execID{ref.name, childName(serial, p.ID)})
+	if a.Name != nil {
+		return s.executionArn(execID{ref.name, *a.Name}), true
+	}
+	return s.executionArn(execID{ref.name, childName(serial, p.ID)}), false
 }
 
 // childName is the name of an execution that a task starts without naming it: a task that is performed again finds what
@@ -122,8 +169,10 @@ func (s *Service) performJobs(c *change) {
 			s.jobs.forget(j.key)
 		case j.Stop:
 			s.jobs.forget(j.key)
-			if !j.asking || c.x.tasks[j.Command] == nil {
-				go s.stopJob(j.key, j.Job)
+			if j.asking && c.x.tasks[j.Command] != nil { // what asks is told, and stops the job
+				c.x.drop(j.Command, errWithdrawn)
+			} else {
+				go s.stopJob(j.key, nil)
 			}
 		default:
 			if id, ok := s.watchJob(j.key, j.jobRecord); ok {
@@ -174,7 +223,7 @@ func (s *Service) lookAtJob(j jobRecord, id execID) {
 		}
 	}
 	if err != nil {
-		s.jobLater("the job of a task cannot be read", j, err, func() { s.lookAtJob(j, id) })
+		s.jobLater("the job of a task cannot be read", j.Job, err, func() { s.lookAtJob(j, id) })
 	}
 }
 
@@ -190,16 +239,30 @@ func (s *Service) tellJob(j jobRecord, id execID, result *executionResult) {
 		err = s.engine.tell(execID{j.Machine, j.Name}, ev)
 	}
 	if err != nil && !gone(err) && !errors.Is(err, errStaleAnswer) {
-		s.jobLater("the end of a job cannot be told", j, err, func() { s.tellJob(j, id, result) })
+		s.jobLater("the end of a job cannot be told", j.Job, err, func() { s.tellJob(j, id, result) })
 	}
 }
 
-// stopJob stops a job that nobody waits for any more, and removes its row.
-func (s *Service) stopJob(key, job string) {
-	var err error
-	if job != "" {
-		cause := "The execution that waited for it was stopped or went on."
-		_, err = s.StopExecution(s.engine.work, &sfn.StopExecutionInput{ExecutionArn: &job, Cause: &cause})
+// stopJob stops a job that nobody waits for any more, and removes its row, which orders it. The output is what the request
+// of the task answered after the task was withdrawn, nil for nothing.
+func (s *Service) stopJob(key string, output json.RawMessage) {
+	defer s.jobs.stopping(key)()
+	row, err := s.store.Get(s.engine.work, bucketJobs, key)
+	if errors.Is(err, store.ErrNotFound) { // it is done, or nothing was ordered
+		return
+	}
+	var j *jobRecord
+	if err == nil {
+		j, err = decode[jobRecord](bucketJobs, key, row)
+	}
+	if err == nil {
+		if !j.Stop {
+			return
+		}
+		if arn, ok := startedJob(output); ok {
+			j.Job, j.Named = arn, false
+		}
+		err = s.stopStarted(key, j)
 	}
 	var missing *types.ExecutionDoesNotExist
 	if err == nil || errors.As(err, &missing) {
@@ -209,33 +272,46 @@ func (s *Service) stopJob(key, job string) {
 		err = s.store.Commit(context.WithoutCancel(s.engine.work), b)
 	}
 	if err != nil && !s.engine.fenced.Load() {
-		s.jobLater("a job for which nobody waits cannot be stopped", jobRecord{Job: job}, err, func() { s.stopJob(key, job) })
+		s.jobLater("a job for which nobody waits cannot be stopped", key, err, func() { s.stopJob(key, output) })
 	}
 }
 
-// stopUnanswered stops what the request of a task has started, when the task was withdrawn before the answer, output, was
-// taken.
-func (s *Service) stopUnanswered(key string, output json.RawMessage) {
-	row, err := s.store.Get(s.engine.work, bucketJobs, key)
-	if err != nil { // there is none; or it is read again at the next start
-		return
+// stopStarted stops the job of a task with this key, if it was the task that started it.
+func (s *Service) stopStarted(key string, j *jobRecord) error {
+	own, err := s.startedByTask(key, j)
+	if err != nil || !own {
+		return err
 	}
-	j, err := decode[jobRecord](bucketJobs, key, row)
-	if err != nil || !j.Stop {
-		return
+	cause := "The execution that waited for it was stopped or went on."
+	if j.Child {
+		cause = "The Map run was stopped."
 	}
-	if arn, ok := startedJob(output); ok {
-		j.Job = arn
+	_, err = s.StopExecution(s.engine.work, &sfn.StopExecutionInput{ExecutionArn: &j.Job, Cause: &cause})
+	return err
+}
+
+// startedByTask tells whether a job that is to be stopped was started by the task whose key it has.
+func (s *Service) startedByTask(key string, j *jobRecord) (bool, error) {
+	if j.Job == "" || !j.Named {
+		return j.Job != "", nil
 	}
-	s.stopJob(key, j.Job)
+	id, bad := s.executionID(j.Job)
+	if bad != nil { // no execution can have that name
+		return false, nil //nolint:nilerr // so there is nothing to stop
+	}
+	r, err := s.executionRecord(s.engine.work, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && r.Starter == key, err
 }
 
 // jobLater tries something again after a pause, unless the service is closing: then the row makes the next start try.
-func (s *Service) jobLater(what string, j jobRecord, err error, again func()) {
+func (s *Service) jobLater(what, job string, err error, again func()) {
 	if s.engine.work.Err() != nil || errors.Is(err, store.ErrClosed) {
 		return
 	}
-	s.log.Error(what, "job", j.Job, "error", err)
+	s.log.Error(what, "job", job, "error", err)
 	s.clock.AfterFunc(retryAfter, func() { go again() })
 }
 
@@ -254,7 +330,9 @@ func (e *engine) recoverJobs() {
 			continue
 		}
 		if j.Stop {
-			e.s.stopJob(row.Key, j.Job)
+			if j.Epoch != e.lease.Epoch { // what this process has withdrawn, it stops when it has been started
+				e.s.stopJob(row.Key, nil)
+			}
 		} else if id, ok := e.s.watchJob(row.Key, *j); ok {
 			e.s.lookAtJob(*j, id)
 		}

@@ -79,6 +79,8 @@ func withdrawJobs(t *testing.T, seed uint64) {
 		create(t, setup, "beside", machineOf(`"A":{"Type":"Parallel","End":true,"Branches":[
 			{"StartAt":"J","States":{"J":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync","Parameters":{"StateMachineArn":"`+child+`"},"End":true}}},
 			{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3,"Next":"F"},"F":{"Type":"Fail"}}}]}`), false),
+		create(t, setup, "named", machineOf(`"A":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync","Parameters":{"StateMachineArn":"`+child+`","Name.$":"$$.Execution.Name"},"End":true}`), false),
+		create(t, setup, "map", machineOf(`"A":{"Type":"Pass","Result":[1,2,3,4],"Next":"M"},"M":{"Type":"Map","MaxConcurrency":3,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":3600,"End":true}}},"End":true}`), false),
 	}
 	if err := setup.Close(); err != nil {
 		t.Fatal(err)
@@ -128,4 +130,49 @@ func withdrawJobs(t *testing.T, seed uint64) {
 	if n[types.ExecutionStatusRunning]+n[types.ExecutionStatusSucceeded] > 0 {
 		t.Errorf("jobs that nobody waited for went on: %v", n)
 	}
+	for row, err := range disk.Scan(t.Context(), bucketOpen, store.Range{}) {
+		t.Errorf("an execution that nobody waits for is open: %s %v", row.Value, err)
+	}
+}
+
+// Of a name that a task chose, only the execution that this very task has started is stopped.
+func TestNamedJobsOfOthersGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := memory.New()
+		s := open(t, Config{Store: disk})
+		m := create(t, s, "child", machineOf(hourLong), false)
+		others := start1(t, s, m, "others", "1")
+		own := *must[*sfn.StartExecutionOutput](t)(s.startFor(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &m, Name: aws.String("own")}, "task/00000001")).ExecutionArn
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b := &store.Batch{}
+		for i, job := range []string{others, own, s.executionArn(execID{"child", "nobody's"})} {
+			b.Put(bucketJobs, fmt.Sprintf("task/%08d", i), encode(jobRecord{Job: job, Stop: true, Named: true}))
+		}
+		if err := disk.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, Config{Store: disk})
+		synctest.Wait()
+		is(t, "the others'", ended(t, s, others), "RUNNING")
+		is(t, "its own", ended(t, s, own), "ABORTED : The execution that waited for it was stopped or went on.")
+		is(t, "jobs", fmt.Sprint(rows(t, disk, bucketJobs)), "0")
+	})
+}
+
+// A Map run that is redriven at once after a stop finds its children stopped, and redrives them.
+func TestMapRunIsRedrivenAfterAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, Config{})
+		m := create(t, s, "m", distributed("STANDARD", `"P":{"Type":"Wait","Seconds":60,"End":true}`, ""), false)
+		x := start1(t, s, m, "x", "[1,2,3,4,5,6]")
+		for range 4 {
+			time.Sleep(time.Second)
+			must[*sfn.StopExecutionOutput](t)(s.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &x}))
+			must[*sfn.RedriveExecutionOutput](t)(s.RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: &x}))
+		}
+		time.Sleep(2 * time.Minute)
+		is(t, "the execution", ended(t, s, x), "SUCCEEDED [1,2,3,4,5,6]")
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
@@ -16,8 +17,9 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// startChild starts a child execution of a Map run, and sees to it that its end is told.
-func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
+// startChild starts a child execution of a Map run, and sees to it that its end is told. There may be one already when
+// the command is performed again, or redrives it.
+func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild, again bool) {
 	run, s := x.runOf(c.MapRun), sh.e.s
 	if run == nil {
 		return
@@ -31,6 +33,7 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
 			}
 		})
 	}
+	again = again || c.Redrive
 	count(1)
 	ended := sync.OnceFunc(func() { count(-1) })
 	from, id, parent, of := x, execID{run.childMachine(), run.childName(c.Index)}, x.id, parentOf{x.version, x.alias, x.revision, s.childTrace(x)}
@@ -43,22 +46,29 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
 		x.tasks[command] = func(why error) { ended(); cancel(why) }
 		go func() {
 			defer cancel(nil)
-			if r := s.expressChild(ctx, of, id, child, c); ctx.Err() == nil {
+			if r := s.expressChild(ctx, of, id, child, c, again); ctx.Err() == nil {
 				tell(r)
 			}
 		}()
 		return
 	}
 	leave := s.ends.watch(id, tell)
+	var begun, withdrawn atomic.Bool
 	x.tasks[command] = func(why error) {
 		leave()
 		ended()
 		if errors.Is(why, errWithdrawn) {
-			s.engine.post(message{kind: stop, id: id, stop: stopRequest{cause: "The Map run was stopped."}})
+			if withdrawn.Store(true); begun.Load() {
+				go s.stopJob(child.row(), nil)
+			}
 		}
 	}
 	go func() {
-		r, err := s.beginChild(sh.e.work, of, id, child, c)
+		r, err := s.beginChild(sh.e.work, of, id, child, c, again)
+		if begun.Store(true); withdrawn.Load() {
+			s.stopJob(child.row(), nil)
+			return
+		}
 		switch {
 		case sh.e.work.Err() != nil || r == nil && err == nil: // it runs
 		case err != nil:
@@ -115,8 +125,15 @@ type parentOf struct {
 }
 
 // beginChild starts a child, or redrives it; result is not nil when it has ended before.
-func (s *Service) beginChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild) (result *executionResult, err error) {
-	was, err := s.executionRecord(ctx, id)
+func (s *Service) beginChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild, again bool) (result *executionResult, err error) {
+	err = store.ErrNotFound
+	var was *executionRecord
+	if c.Redrive { // it may have yet to be stopped
+		s.stopJob(child.row(), nil)
+	}
+	if again {
+		was, err = s.executionRecord(ctx, id)
+	}
 	switch {
 	case err == nil:
 		if result, err = s.executionResult(ctx, was.Serial); err != nil || result == nil || !c.Redrive {
@@ -151,12 +168,14 @@ func (s *Service) beginChild(ctx context.Context, of parentOf, id execID, child 
 }
 
 // expressChild runs an Express child, and keeps how it has ended.
-func (s *Service) expressChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild) *executionResult {
+func (s *Service) expressChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild, again bool) *executionResult {
 	failed := func(err error) *executionResult {
 		return &executionResult{Status: types.ExecutionStatusFailed, Error: asl.ErrRuntime, Cause: err.Error()}
 	}
 	input := string(c.Input)
-	if was, err := s.store.Get(ctx, bucketMapChildren, child.row()); err == nil {
+	if was, err := s.childRow(ctx, child, again); err != nil {
+		return failed(err)
+	} else if was != nil {
 		old, err := decode[childRecord](bucketMapChildren, child.row(), was)
 		if err != nil {
 			return failed(err)
@@ -189,4 +208,16 @@ func (s *Service) expressChild(ctx context.Context, of parentOf, id execID, chil
 		return failed(err)
 	}
 	return result
+}
+
+// childRow reads the childRecord of a child that may have ended; nil when there is none.
+func (s *Service) childRow(ctx context.Context, child *childOf, again bool) ([]byte, error) {
+	if !again {
+		return nil, nil
+	}
+	row, err := s.store.Get(ctx, bucketMapChildren, child.row())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return row, err
 }

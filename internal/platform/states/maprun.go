@@ -167,12 +167,7 @@ func (sh *shard) writeRuns(c *change, now time.Time) {
 	for _, cmd := range c.commands {
 		switch {
 		case cmd.StartMapRun != nil:
-			run := sh.mapRun(x, cmd.ID, cmd.StartMapRun, now)
-			if x.runs == nil {
-				x.runs = map[int64]*mapRunRecord{}
-			}
-			x.runs[cmd.ID] = run
-			run.put(&c.batch)
+			sh.mapRun(x, cmd.ID, cmd.StartMapRun, now).put(&c.batch)
 		case cmd.FinishMapRun != nil:
 			end(cmd.FinishMapRun.Command, types.MapRunStatus(cmd.FinishMapRun.Status))
 		case cmd.Cancel != nil:
@@ -186,7 +181,7 @@ func (r *mapRunRecord) put(b *store.Batch) {
 	b.Put(bucketMapRunNames, r.ARN, []byte(r.key()))
 }
 
-// mapRun is the record for a StartMapRun: that of before when the command is performed again or the run is redriven.
+// mapRun opens the record for a StartMapRun: that of before when the command is performed again or the run is redriven.
 func (sh *shard) mapRun(x *execution, command int64, c *interp.StartMapRun, now time.Time) *mapRunRecord {
 	run := &mapRunRecord{
 		ARN: c.ARN, Machine: x.id.machine, Execution: x.id.name, Serial: x.serial, State: c.State, Label: c.Label, Express: c.Express, Started: now,
@@ -201,6 +196,10 @@ func (sh *shard) mapRun(x *execution, command int64, c *interp.StartMapRun, now 
 		run.Redrives, run.Redriven = c.RedriveCount, now
 	}
 	run.Command, run.Status, run.Stopped = command, types.MapRunStatusRunning, time.Time{}
+	if x.runs == nil {
+		x.runs = map[int64]*mapRunRecord{}
+	}
+	x.runs[command] = run
 	return run
 }
 
@@ -213,11 +212,9 @@ func (x *execution) runOf(arn string) *mapRunRecord {
 	return nil
 }
 
-// performRun performs the commands of Map runs.
+// performRun performs the commands of Map runs, but for startChild.
 func (sh *shard) performRun(x *execution, cmd interp.Command) {
 	switch {
-	case cmd.StartChild != nil:
-		sh.startChild(x, cmd.ID, cmd.StartChild)
 	case cmd.ReadItems != nil:
 		sh.answerLater(x, cmd.ID, func(ctx context.Context) answer { return sh.e.s.readItems(ctx, cmd.ReadItems) })
 	case cmd.WriteResults != nil:

@@ -98,7 +98,7 @@ func (sh *shard) invoke(x *execution, command int64, task *interp.InvokeTask) {
 		output, failed := s.performTask(ctx, call)
 		if ctx.Err() != nil { // nobody waits for the answer
 			if errors.Is(context.Cause(ctx), errWithdrawn) {
-				s.stopUnanswered(numbered(call.Serial, command), output)
+				s.stopJob(numbered(call.Serial, command), output)
 			}
 			return
 		}

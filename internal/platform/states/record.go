@@ -24,7 +24,7 @@ const (
 	bucketMapRuns     = "states.mapruns"     // serial of the execution/name → mapRunRecord
 	bucketMapRunNames = "states.mapruns.arn" // ARN → its key in bucketMapRuns
 	bucketMapChildren = "states.mapchildren" // the same/number → childRecord, once the child has ended
-	bucketJobs        = "states.jobs"        // serial of the execution that waits/command → jobRecord
+	bucketJobs        = "states.jobs"        // serial of the execution that waits/command → jobRecord; or childOf.row
 	bucketSecrets     = "states.secrets"     // "tokens" → what task tokens are made with
 	bucketActivities  = "states.activities"  // activity → activityRecord
 )
@@ -107,7 +107,8 @@ type executionRecord struct {
 	TraceHeader string    `json:"trace,omitempty"`
 	Started     time.Time `json:"started"`
 
-	Child *childOf `json:"child,omitempty"` // of a Map run
+	Child   *childOf `json:"child,omitempty"`   // of a Map run
+	Starter string   `json:"starter,omitempty"` // the task that started it: serial of its execution/command
 
 	// What redrives add to it.
 	Redrives     int       `json:"redrives,omitempty"`

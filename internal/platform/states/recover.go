@@ -114,6 +114,9 @@ func (sh *shard) load(r *executionRecord, open []byte, touch func(*execution) *c
 		return x, nil
 	}
 	for _, p := range x.pending.inOrder() {
+		if p.StartMapRun != nil {
+			sh.mapRun(x, p.ID, p.StartMapRun, sh.e.s.now())
+		}
 		switch {
 		case p.StartTimer != nil:
 			sh.await(x, p.ID, p.StartTimer.Due)
@@ -121,6 +124,7 @@ func (sh *shard) load(r *executionRecord, open []byte, touch func(*execution) *c
 			c.commands = append(c.commands, p.Command)
 		}
 	}
+	c.again = len(c.commands)
 	return x, nil
 }
 

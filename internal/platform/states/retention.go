@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tealdeploy/teal/internal/asl/interp"
 	"github.com/tealdeploy/teal/internal/store"
 )
 
@@ -18,6 +19,9 @@ const (
 	// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 	retention = 90 * 24 * time.Hour
 
+	// lifetime is how long an execution runs at most, since its start or its last redrive.
+	lifetime = 365 * 24 * time.Hour
+
 	pruneLook  = 512             // results that a round looks at
 	pruneRows  = 2000            // rows that a batch removes
 	prunePause = time.Second     // between two rounds of a pass
@@ -25,7 +29,7 @@ const (
 	pruneFirst = 5 * time.Minute // after the start, which has other work
 )
 
-// prune removes what is too old, until the engine closes.
+// prune removes what is too old, and ends what has run for too long, until the engine closes.
 func (e *engine) prune() {
 	wait, after, passes := pruneFirst, "", 0
 	for {
@@ -38,6 +42,11 @@ func (e *engine) prune() {
 		case <-due:
 		}
 		var err error
+		if after == "" {
+			if err := e.expire(e.work, e.s.now().Add(-lifetime)); err != nil && e.work.Err() == nil && !errors.Is(err, store.ErrClosed) {
+				e.s.log.Error("executions that have run for a year cannot be ended; the next attempt is in an hour", "error", err)
+			}
+		}
 		if after, err = e.pruneRound(e.work, e.s.now().Add(-retention), after); err != nil && e.work.Err() == nil && !errors.Is(err, store.ErrClosed) {
 			e.s.log.Error("old executions cannot be removed; the next attempt is in an hour", "error", err)
 			after = ""
@@ -52,6 +61,33 @@ func (e *engine) prune() {
 			}
 		}
 	}
+}
+
+// expire ends the executions that started before a time and run still. Serials begin with the time of the start, so it reads
+// no others.
+func (e *engine) expire(ctx context.Context, before time.Time) error {
+	for row, err := range e.s.store.Scan(ctx, bucketOpen, store.Range{To: serialAt(before)}) {
+		if err != nil {
+			return err
+		}
+		open, err := decode[openRecord](bucketOpen, row.Key, row.Value)
+		if err != nil {
+			e.s.log.Error("an open execution cannot be read; it is not ended", "error", err)
+			continue
+		}
+		id := execID{open.Machine, open.Name}
+		r, err := e.s.executionRecord(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r.Redriven.After(before) {
+			continue
+		}
+		if err := e.tell(id, interp.Event{Kind: interp.EventExpired}); err != nil && !gone(err) && !errors.Is(err, errStaleAnswer) {
+			return err
+		}
+	}
+	return nil
 }
 
 // pruneRound looks at some results after a serial, and removes executions that ended before a time. It returns the serial

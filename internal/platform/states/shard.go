@@ -86,6 +86,7 @@ func (sh *shard) round(messages []message) {
 	now := sh.e.s.now()
 	changes := make([]*change, 0, len(messages))
 	of := make(map[execID]*change, len(messages))
+	var unheard []answer
 	touch := func(x *execution) *change {
 		c := of[x.id]
 		if c == nil {
@@ -103,8 +104,8 @@ func (sh *shard) round(messages []message) {
 			if x := sh.open[m.id]; x != nil && x == m.answer.of && sh.apply(touch(x), m.answer.event(), now) {
 				continue
 			}
-			if a := m.answer; a.kind == interp.EventTaskSubmitted { // it was withdrawn while the answer was on its way
-				go sh.e.s.stopUnanswered(numbered(a.of.serial, a.command), a.output)
+			if a := m.answer; a.kind == interp.EventTaskSubmitted || a.kind == interp.EventSubmitFailed { // it was withdrawn while the answer was on its way
+				unheard = append(unheard, a)
 			}
 		case stop:
 			sh.halt(m, now, touch)
@@ -134,6 +135,9 @@ func (sh *shard) round(messages []message) {
 		sh.apply(touch(t.x), t.event(), now)
 	}
 	sh.commit(changes, now)
+	for _, a := range unheard { // what withdrew them may have been in this very round
+		go sh.e.s.stopJob(numbered(a.of.serial, a.command), a.output)
+	}
 	if more {
 		sh.inbox.put(message{kind: tick})
 	}

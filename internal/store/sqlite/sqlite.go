@@ -14,7 +14,8 @@ import (
 	"github.com/tealdeploy/teal/internal/store"
 )
 
-// idleReaders bounds the read connections that are kept open between calls.
+// idleReaders bounds the read connections that are kept open between calls, and the Gets that run at once: to open a
+// connection costs far more than to wait for one.
 const idleReaders = 8
 
 var _ store.Store = (*db)(nil)
@@ -26,6 +27,7 @@ type db struct {
 	w    *writer
 
 	idle chan *sqlite.Conn
+	gets chan struct{} // one for each Get under way
 
 	mu      sync.RWMutex // guards closed, and readers.Add against readers.Wait
 	closed  bool
@@ -57,12 +59,13 @@ func Open(path string) (store.Store, error) {
 	if err := syncFolders(path, fresh); err != nil {
 		return nil, errors.Join(err, conn.Close(), l.release())
 	}
-	s := &db{path: path, lock: l, idle: make(chan *sqlite.Conn, idleReaders), closing: make(chan struct{})}
+	s := &db{path: path, lock: l, idle: make(chan *sqlite.Conn, idleReaders), gets: make(chan struct{}, idleReaders), closing: make(chan struct{})}
 	s.w = newWriter(path, conn)
 	return s, nil
 }
 
-// reader takes an idle connection or opens one: a scan may hold other calls, so there is no bound to wait at.
+// reader takes an idle connection or opens one: a scan may hold other calls, so there is no bound to wait at but that of
+// the Gets, which hold none.
 func (s *db) reader(ctx context.Context) (*sqlite.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -95,6 +98,12 @@ func (s *db) release(conn *sqlite.Conn) {
 }
 
 func (s *db) Get(ctx context.Context, bucket, key string) ([]byte, error) {
+	select {
+	case s.gets <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.gets }()
 	conn, err := s.reader(ctx)
 	if err != nil {
 		return nil, err
