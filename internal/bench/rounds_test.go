@@ -23,6 +23,7 @@ const roundLength = time.Second
 type sample struct {
 	rate float64 // operations per second
 	p50  float64 // median time of one operation, in µs
+	p99  float64 // what 99 % of the operations take at most, in µs
 	cpu  float64 // processor time of this process per operation, in µs
 }
 
@@ -52,6 +53,7 @@ func compare(b *testing.B, first contender, others ...contender) {
 	}{
 		{"/s", func(s sample) float64 { return s.rate }},
 		{"-p50-µs", func(s sample) float64 { return s.p50 }},
+		{"-p99-µs", func(s sample) float64 { return s.p99 }},
 		{"-cpu-µs", func(s sample) float64 { return s.cpu }},
 	} {
 		values := make([][]float64, len(all))
@@ -119,5 +121,6 @@ func load(b *testing.B, workers int, worker func() (operation func() error)) sam
 		b.Fatal("nothing succeeded in a whole round")
 	}
 	n := float64(len(all))
-	return sample{rate: n / elapsed.Seconds(), p50: median(all), cpu: float64(spent) / 1e3 / n}
+	slices.Sort(all)
+	return sample{rate: n / elapsed.Seconds(), p50: median(all), p99: all[len(all)*99/100], cpu: float64(spent) / 1e3 / n}
 }

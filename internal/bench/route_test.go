@@ -57,7 +57,7 @@ func BenchmarkRoute(b *testing.B) {
 		one := load(b, 1, func() func() error {
 			return func() error {
 				for range calls {
-					if _, err := s.Resolve("bench", "live"); err != nil {
+					if _, err := s.Resolve("bench", "live", nil); err != nil {
 						return err
 					}
 				}
