@@ -19,7 +19,8 @@ import (
 	"github.com/tealdeploy/teal/internal/platform"
 )
 
-const event = `{"order":12345,"items":["tea"]}`
+// event is written alike by the encoders of all languages.
+const event = `"order 12345: one pound of tea"`
 
 // language is a way of writing the function that answers with its event.
 type language struct {
