@@ -105,6 +105,29 @@ for current, target, result in ((two, one, "Succeeded"), (one, two, "Failed")):
     assert fn.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == one
 print("boto3: a deployment and a rollback by CodeDeploy")
 
+sqs = boto3.client("sqs")
+letters = sqs.create_queue(QueueName=name + "-letters")["QueueUrl"]
+arn = sqs.get_queue_attributes(QueueUrl=letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+url = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})})["QueueUrl"]
+sent = sqs.send_message(QueueUrl=url, MessageBody="bad", MessageAttributes={"colour": {"DataType": "String", "StringValue": "green"}})
+for times in "12":
+    got = sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=20, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"])["Messages"]
+    assert got[0]["Attributes"]["ApproximateReceiveCount"] == times and got[0]["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"], got
+assert "Messages" not in sqs.receive_message(QueueUrl=url)
+letter = sqs.receive_message(QueueUrl=letters)["Messages"][0]
+assert letter["MessageId"] == sent["MessageId"]
+answer = sqs.delete_message_batch(QueueUrl=letters, Entries=[{"Id": "a", "ReceiptHandle": letter["ReceiptHandle"]}, {"Id": "b", "ReceiptHandle": "nonsense"}])
+assert [f["Code"] for f in answer["Failed"]] == ["ReceiptHandleIsInvalid"] and len(answer["Successful"]) == 1, answer
+try:
+    sqs.receive_message(QueueUrl=url + "-none")
+    raise SystemExit("a queue that is not there was read")
+except sqs.exceptions.QueueDoesNotExist as e:
+    assert e.response["Error"]["Code"] == "AWS.SimpleQueueService.NonExistentQueue", e.response
+fifo = sqs.create_queue(QueueName=name + ".fifo", Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})["QueueUrl"]
+twice = [sqs.send_message(QueueUrl=fifo, MessageBody="once", MessageGroupId="g")["SequenceNumber"] for _ in "ab"]
+assert twice[0] == twice[1] and len(sqs.receive_message(QueueUrl=fifo, MaxNumberOfMessages=10)["Messages"]) == 1, twice
+print("boto3: queues")
+
 # A REST API and an HTTP API in front of an alias with weights 90/10; both need the alias's permission, and every answer tells its version.
 import os, urllib.error, urllib.request
 

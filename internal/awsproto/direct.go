@@ -103,7 +103,9 @@ func (d *Direct) Call(ctx context.Context, service, action string, input json.Ra
 	if err := decodeJSON(p.in, input, reflect.ValueOf(in).Elem()); err != nil {
 		return nil, err
 	}
-	out, err := op.call(ctx, in)
+	call := CallOf(ctx)
+	call.Document = input
+	out, err := op.call(context.WithValue(ctx, callKey{}, &call), in)
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,8 @@ func (s *Service) wireErrorOf(err error) (_ wireError, ok bool) {
 		if p, err := s.codec.plan(v.Type().Elem()); err == nil && p.kind == kindStruct {
 			we.plan, we.value = p, v.Elem()
 			we.readSchema(p.schema)
+		} else if err != nil { // it has a message that its schema does not know, as an exception without members
+			we.readSchema(schemaOf(v.Type().Elem()))
 		}
 	}
 	if s != nil {

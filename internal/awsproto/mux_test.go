@@ -215,7 +215,7 @@ func TestCallOf(t *testing.T) {
 	if got.RequestID != res.Header.Get("X-Amzn-Requestid") || got.AccessKeyID != "AKID" || got.Region != "us-east-1" || got.Host != "teal.test" {
 		t.Errorf("got %+v", got)
 	}
-	if outside := CallOf(t.Context()); outside != (Call{}) {
+	if outside := CallOf(t.Context()); !reflect.DeepEqual(outside, Call{}) {
 		t.Errorf("outside of a request: %+v", outside)
 	}
 }

@@ -28,6 +28,7 @@ type request struct {
 	scope scope
 
 	op     *operation
+	call   *Call
 	labels []string
 	form   url.Values // Query protocol
 	// formErr is why the form could not be read.
@@ -61,6 +62,7 @@ func (q *request) serve() {
 		return
 	}
 	call := &Call{RequestID: q.id, AccessKeyID: q.scope.accessKey, Region: q.scope.region, Host: q.r.Host, log: q.mux.log}
+	q.call = call
 	ctx := context.WithValue(q.r.Context(), callKey{}, call)
 	if q.op.raw != nil {
 		q.serveRaw(ctx)
@@ -296,6 +298,7 @@ func (q *request) decode(v reflect.Value) error {
 	case RPCV2CBOR:
 		return decodeCBOR(q.op.inPlan, body, v)
 	}
+	q.call.Document = body
 	return decodeJSON(q.op.inPlan, body, v)
 }
 

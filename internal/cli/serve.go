@@ -17,6 +17,7 @@ import (
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/front"
 	"github.com/tealdeploy/teal/internal/platform"
+	"github.com/tealdeploy/teal/internal/trace"
 )
 
 // defaultListen is where AWS tools expect a local cloud.
@@ -159,6 +160,10 @@ func startServer(cfg serverConfig) (*server, error) {
 	} else if !loopback(host) {
 		return nil, usage("--listen %s is reachable from other machines: add --check-credentials, or listen on 127.0.0.1", cfg.listen)
 	}
+	traces, err := trace.FromEnvironment(os.Getenv)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.listen)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -166,7 +171,7 @@ func startServer(cfg serverConfig) (*server, error) {
 		}
 		return nil, fmt.Errorf("listen on %s: %w", cfg.listen, err)
 	}
-	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials, ClockRate: cfg.rate, DNS: cfg.dns})
+	p, err := platform.New(platform.Config{DataDir: cfg.data, Address: l.Addr().String(), Account: cfg.account, Region: cfg.region, Logger: cfg.log, Credentials: credentials, ClockRate: cfg.rate, DNS: cfg.dns, Traces: traces})
 	if err != nil {
 		l.Close()
 		return nil, err

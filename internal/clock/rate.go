@@ -28,7 +28,11 @@ type fast struct {
 }
 
 func (f *fast) Now() time.Time {
-	return f.start.Add(time.Duration(float64(f.base.Now().Sub(f.anchor)) * f.rate))
+	return f.at(f.base.Now())
+}
+
+func (f *fast) at(base time.Time) time.Time {
+	return f.start.Add(time.Duration(float64(base.Sub(f.anchor)) * f.rate))
 }
 
 func (f *fast) AfterFunc(d time.Duration, call func()) func() bool {
@@ -37,6 +41,15 @@ func (f *fast) AfterFunc(d time.Duration, call func()) func() bool {
 	}
 	// Rounded up: who is called must not find that the time has not come.
 	return f.base.AfterFunc(time.Duration(float64(d)/f.rate)+1, call)
+}
+
+// Of tells what c showed, or will show, when the machine's clock shows t. c is System, or was made by Rate of a clock that
+// goes by the machine's; any other is taken to show t.
+func Of(c Clock, t time.Time) time.Time {
+	if f, ok := c.(*fast); ok {
+		return f.at(t)
+	}
+	return t
 }
 
 // RateOf tells how fast a clock runs; 1 for one that was not made by Rate.

@@ -42,6 +42,8 @@ func (x *Request) EventHeaders(withCookie bool) []HeaderField {
 		case ConnectionHeader(name), name == "Cookie" && !withCookie,
 			name == "X-Forwarded-For", name == "X-Forwarded-Port", name == "X-Forwarded-Proto":
 			continue
+		case name == "X-Amzn-Trace-Id" && x.trace != "":
+			continue
 		}
 		h = append(h, HeaderField{Name: name, Values: values})
 	}
@@ -62,7 +64,9 @@ func (x *Request) EventHeaders(withCookie bool) []HeaderField {
 	}
 	one("X-Forwarded-Port", port)
 	one("X-Forwarded-Proto", proto)
-	if r.Header["X-Amzn-Trace-Id"] == nil {
+	if x.trace != "" {
+		one("X-Amzn-Trace-Id", x.trace)
+	} else if r.Header["X-Amzn-Trace-Id"] == nil {
 		one("X-Amzn-Trace-Id", NewTraceID(x.At))
 	}
 	slices.SortFunc(h, func(a, b HeaderField) int { return cmp.Compare(a.Name, b.Name) })

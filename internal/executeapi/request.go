@@ -44,7 +44,7 @@ type Request struct {
 	headers []HeaderField // scratch of the event
 	params  []Param
 	parsed  bool   // params holds the query string
-	trace   string // drawn by the gateway where the client sent none
+	trace   string // X-Amzn-Trace-Id of what is below the request's span; "" without one
 }
 
 // Reset clears x, so that nothing of a request outlives it, and keeps its scratch space.

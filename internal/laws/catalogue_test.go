@@ -17,6 +17,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
+	"github.com/tealdeploy/teal/internal/platform/sqs"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
 )
@@ -44,6 +45,7 @@ func services() []struct {
 		{"CodeDeploy", new(codedeploy.Service).API()},
 		{"Route 53", new(route53.Service).API()},
 		{"S3", new(s3.Service).API()},
+		{"SQS", new(sqs.Service).API()},
 		{"CloudWatch", new(cloudwatch.Service).API()},
 		{"CloudWatch Logs", new(logs.Service).API()},
 		{"STS", new(sts.Service).API()},

@@ -29,12 +29,12 @@ var ranks = map[string]int{
 	"internal/platform/cloudwatch/alarm": 1, "internal/platform/cloudwatch/metricmath": 1,
 
 	"internal/awsproto": 2, "internal/front": 2, "internal/runtimeapi": 2, "internal/pool": 2, "internal/proc": 2, "internal/store": 2,
-	"internal/clock": 2, "internal/executeapi": 2,
+	"internal/clock": 2, "internal/executeapi": 2, "internal/trace": 2,
 
 	"internal/target": 3, "internal/health": 3, "internal/ledger": 3,
 	"internal/platform/apigateway": 3, "internal/platform/apigatewayv2": 3, "internal/platform/cloudwatch": 3, "internal/platform/codedeploy": 3,
 	"internal/platform/lambda": 3, "internal/platform/logs": 3, "internal/platform/route53": 3,
-	"internal/platform/s3": 3, "internal/platform/states": 3, "internal/platform/sts": 3,
+	"internal/platform/s3": 3, "internal/platform/sqs": 3, "internal/platform/states": 3, "internal/platform/sts": 3,
 
 	"internal/controller": 4, "internal/platform": 4, "internal/manifest": 4,
 

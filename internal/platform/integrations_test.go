@@ -19,6 +19,7 @@ func TestWorkflowsCallEveryService(t *testing.T) {
 		"s3":           {"s3:headBucket", `{"Bucket":"none"}`, `FAILED S3.`},
 		"cloudwatch":   {"cloudwatch:listMetrics", `{"Namespace":"none"}`, `SUCCEEDED {"Metrics":[]`},
 		"lambda":       {"lambda:getFunction", `{"FunctionName":"none"}`, `FAILED Lambda.ResourceNotFoundException: Function not found`},
+		"sqs":          {"sqs:createQueue", `{"QueueName":"made-by-a-task","Attributes":{"DelaySeconds":"0"}}`, `SUCCEEDED {"QueueUrl":"http://` + r.config.Address + `/000000000000/made-by-a-task"}`},
 		"sfn":          {"sfn:describeStateMachine", `{"StateMachineArn":"arn:aws:states:us-east-1:000000000000:stateMachine:none"}`, `FAILED Sfn.StateMachineDoesNotExistException: State Machine Does Not Exist`},
 	} {
 		t.Run(name, func(t *testing.T) {

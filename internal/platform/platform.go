@@ -23,11 +23,13 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/logs"
 	"github.com/tealdeploy/teal/internal/platform/route53"
 	"github.com/tealdeploy/teal/internal/platform/s3"
+	"github.com/tealdeploy/teal/internal/platform/sqs"
 	"github.com/tealdeploy/teal/internal/platform/states"
 	"github.com/tealdeploy/teal/internal/platform/sts"
 	"github.com/tealdeploy/teal/internal/pool"
 	"github.com/tealdeploy/teal/internal/store"
 	"github.com/tealdeploy/teal/internal/store/sqlite"
+	"github.com/tealdeploy/teal/internal/trace"
 )
 
 // Config says where a platform lives and who it is.
@@ -44,6 +46,8 @@ type Config struct {
 	DNS       string       // host:port at which hosted zones are answered for; nowhere when empty
 	// Credentials, when set, are the only ones that the endpoint accepts; nil accepts any.
 	Credentials *Credentials
+	// Traces says where spans go; without an endpoint there are none.
+	Traces trace.Config
 }
 
 // Credentials are an access key and its secret.
@@ -60,6 +64,7 @@ type Platform struct {
 	metrics *cloudwatch.Service
 	dns     *route53.Responder // nil for none
 	time    *timekeeper        // nil while platform time is the machine's
+	tracer  *trace.Tracer      // nil for none
 
 	credentials *Credentials // nil takes any
 	api         http.Handler
@@ -107,6 +112,14 @@ func New(cfg Config) (p *Platform, err error) {
 	if p.time != nil {
 		p.closers = append(p.closers, p.time.close)
 	}
+	if p.tracer, err = openTracer(cfg); err != nil {
+		return p, err
+	}
+	var spans tracer // stays nil without one: then nobody asks
+	if p.tracer != nil {
+		p.closers = append(p.closers, p.tracer.Close)
+		spans = p.tracer
+	}
 	metrics, err := cloudwatch.New(cloudwatch.Config{
 		Store: p.store, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	})
@@ -127,8 +140,15 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	p.closers = append(p.closers, written.Close)
+	queues, err := sqs.New(sqs.Config{
+		Store: p.store, Meter: metrics, Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, queues.Close)
 	keys := newKeyring(cfg.Credentials)
-	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Private: []string{folders.data}, Log: cfg.Logger, Logs: functionLogs{written}, Environment: map[string]string{
+	if p.pool, err = pool.New(pool.Config{Dir: folders.run, Private: []string{folders.data}, Log: cfg.Logger, Logs: functionLogs{written, cfg.Clock}, Environment: map[string]string{
 		"AWS_ENDPOINT_URL":      "http://" + cfg.Address,
 		"AWS_ACCESS_KEY_ID":     keys.functions.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY": keys.functions.SecretAccessKey,
@@ -138,21 +158,21 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.closers = append(p.closers, p.pool.Close)
 	if p.lambda, err = lambda.New(lambda.Config{
-		Store: p.store, Executor: p.pool, Meter: metrics, Clock: cfg.Clock, DataDir: cfg.DataDir, CodeDir: folders.code,
-		Objects: objects, Verify: keys.verify(), Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
+		Store: p.store, Executor: p.pool, Meter: metrics, Tracer: spans, Clock: cfg.Clock, DataDir: cfg.DataDir, CodeDir: folders.code,
+		Objects: objects, Queues: queues, Verify: keys.verify(), Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
 	}
 	p.closers = append(p.closers, p.lambda.Close)
 	executions := &starter{}
 	if p.rest, err = apigateway.New(apigateway.Config{
-		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, States: func() *awsproto.Service { return executions.API() }, Meter: metrics,
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, States: func() *awsproto.Service { return executions.API() }, Meter: metrics, Tracer: spans,
 		Clock: cfg.Clock, Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
 	}
 	if p.gateway, err = apigatewayv2.New(apigatewayv2.Config{
-		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, Starter: executions, Meter: metrics, Clock: cfg.Clock,
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, Starter: executions, Meter: metrics, Tracer: spans, Clock: cfg.Clock,
 		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err
@@ -177,14 +197,14 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	apis := []*awsproto.Service{ // what tasks of workflows can call, too
 		sts.New(sts.Config{Account: cfg.Account}).API(), p.lambda.API(), p.rest.API(), p.gateway.API(), metrics.API(), objects.API(), written.API(),
-		deployments.API(), zones.API(),
+		deployments.API(), zones.API(), queues.API(),
 	}
 	called := map[string]*awsproto.Service{}
 	for _, api := range apis {
 		called[api.Module()] = api
 	}
 	if p.states, err = states.New(states.Config{
-		Store: p.store, Invoker: p.lambda, Meter: metrics, Clock: cfg.Clock,
+		Store: p.store, Invoker: p.lambda, Meter: metrics, Tracer: spans, Clock: cfg.Clock,
 		Objects: objects, SDK: awsproto.NewDirect(called),
 		Account: cfg.Account, Region: cfg.Region, Logger: cfg.Logger,
 	}); err != nil {
@@ -201,12 +221,16 @@ func New(cfg Config) (p *Platform, err error) {
 // operations as soon as it starts, and used only once the platform serves requests.
 type starter struct{ *states.Service }
 
-// functionLogs writes what functions log to their groups.
-type functionLogs struct{ to *logs.Service }
+// functionLogs writes what functions log to their groups, in the platform's time: the pool goes by the machine's. What a
+// function itself writes of the time, and the names of streams, which it is told, stay the machine's.
+type functionLogs struct {
+	to    *logs.Service
+	clock clock.Clock
+}
 
 func (l functionLogs) Put(group, stream string, events []pool.LogEvent) {
 	for _, e := range events {
-		l.to.Append(group, stream, e.Time, []byte(e.Message))
+		l.to.Append(group, stream, clock.Of(l.clock, e.Time), []byte(e.Message))
 	}
 }
 
@@ -214,6 +238,9 @@ func (l functionLogs) Put(group, stream string, events []pool.LogEvent) {
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.time != nil {
 		p.time.tell(w.Header())
+	}
+	if p.tracer != nil {
+		r = p.tracer.Receive(r)
 	}
 	switch {
 	case p.rest.Match(r):

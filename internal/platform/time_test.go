@@ -81,7 +81,12 @@ func TestAlarmOnExecutedVersion(t *testing.T) {
 	one := r.publish("shop", map[string]string{"ANSWER": `"fine"`, "RELEASE": "1"})
 	two := r.publish("shop", map[string]string{"FAIL": "boom"})
 	r.create("pager", map[string]string{"ANSWER": `"paged"`})
-	_, err := r.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("shop"), Name: aws.String("live"), FunctionVersion: &two})
+	_, err := r.lambda.AddPermission(ctx, &lambda.AddPermissionInput{
+		FunctionName: aws.String("pager"), StatementId: aws.String("alarm"), Action: aws.String("lambda:InvokeFunction"),
+		Principal: aws.String("lambda.alarms.cloudwatch.amazonaws.com"), SourceArn: aws.String("arn:aws:cloudwatch:us-east-1:000000000000:alarm:green-errors"),
+	})
+	must(t, err)
+	_, err = r.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: aws.String("shop"), Name: aws.String("live"), FunctionVersion: &two})
 	must(t, err)
 	_, err = r.cloudwatch.PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{
 		AlarmName: aws.String("green-errors"), Namespace: aws.String("AWS/Lambda"), MetricName: aws.String("Errors"),

@@ -60,7 +60,12 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.Message(http.StatusForbidden, []byte(`{"message":"Forbidden"}`))
 		return
 	}
+	end, route := x.Traced(s.cfg.Tracer), ""
 	status := x.serve()
+	if x.method != nil {
+		route = x.method.path
+	}
+	end(x.stage.name, route, status)
 	latency := time.Since(begin)
 	x.stage.metrics.record(status, latency, x.Waited)
 	if x.method != nil && x.method.detailed != nil {

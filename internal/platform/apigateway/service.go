@@ -44,12 +44,13 @@ type Config struct {
 	// States gives Step Functions, for AWS integrations with its actions; nil for none. It is asked once, at the first such
 	// integration or call, so that Step Functions may be made after this service.
 	States   func() *awsproto.Service
-	Meter    Meter        // nil means no metrics
-	Clock    clock.Clock  // nil means clock.System; gives dates, throttling and times to live, never timeouts
-	Account  string       // "" means 000000000000
-	Region   string       // "" means us-east-1
-	Endpoint string       // host:port of the data plane
-	Logger   *slog.Logger // nil means slog.Default
+	Meter    Meter             // nil means no metrics
+	Tracer   executeapi.Tracer // nil means no traces
+	Clock    clock.Clock       // nil means clock.System; gives dates, throttling and times to live, never timeouts
+	Account  string            // "" means 000000000000
+	Region   string            // "" means us-east-1
+	Endpoint string            // host:port of the data plane
+	Logger   *slog.Logger      // nil means slog.Default
 }
 
 // Service is the control plane and the data plane of REST APIs. Its methods may be called from any goroutine.

@@ -1,6 +1,7 @@
 package apigatewayv2
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,7 +53,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.message(http.StatusNotFound, messageNotFound)
 		return
 	}
+	end, route := x.Traced(s.cfg.Tracer), ""
 	status := x.serve(a)
+	if x.route != nil {
+		_, path, _ := strings.Cut(x.route.key, " ")
+		route = cmp.Or(path, x.route.key)
+	}
+	end(x.stage.name, route, status)
 	x.stage.metrics.record(status, time.Since(begin), x.Waited)
 }
 

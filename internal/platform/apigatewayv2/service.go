@@ -56,10 +56,11 @@ type Config struct {
 	// Permissions are asked before a function is invoked, unless the integration has credentials; nil checks nothing.
 	Permissions executeapi.Permissions
 	Starter     Starter
-	Meter       Meter       // nil means no metrics
-	Clock       clock.Clock // nil means clock.System; gives dates, never timeouts
-	Account     string      // "" means 000000000000
-	Region      string      // "" means us-east-1
+	Meter       Meter             // nil means no metrics
+	Tracer      executeapi.Tracer // nil means no traces
+	Clock       clock.Clock       // nil means clock.System; gives dates, never timeouts
+	Account     string            // "" means 000000000000
+	Region      string            // "" means us-east-1
 	// Endpoint is the host:port at which the data plane is reached, for ApiEndpoint. An address that is no name, such
 	// as 127.0.0.1:4566, is written as localhost:4566, because names below an address do not exist.
 	Endpoint string

@@ -22,6 +22,8 @@ import (
 // It is called from many goroutines.
 type Invoker interface {
 	Invoke(ctx context.Context, in *lambda.InvokeInput) (*lambda.InvokeOutput, error)
+	// MayInvoke tells whether the resource policy of function, an ARN, lets principal invoke it on behalf of source, an ARN.
+	MayInvoke(principal, source, function string) bool
 }
 
 // pendingAction is an action of an alarm that has been decided and is not known to have been taken. It is stored with
@@ -154,7 +156,7 @@ func (s *Service) act(r, before *alarmRecord) {
 // recorded as failed, as AWS does.
 func (s *Service) take(name string, a pendingAction) {
 	for {
-		err := s.perform(a)
+		err := s.perform(name, a)
 		if s.alarms.lifetime.Err() != nil {
 			return // it is stored, and taken at the next start
 		}
@@ -182,10 +184,24 @@ func (e notServed) Error() string {
 	return fmt.Sprintf("%s actions are not served by this endpoint; alarms call Lambda functions", string(e))
 }
 
-func (s *Service) perform(a pendingAction) error {
+// alarmsPrincipal is the service that a function's policy must let invoke it.
+const alarmsPrincipal = "lambda.alarms.cloudwatch.amazonaws.com"
+
+// forbidden is a function, by its ARN, whose resource policy does not let alarms call it.
+type forbidden string
+
+func (e forbidden) Error() string {
+	return fmt.Sprintf("CloudWatch Alarms is not authorized to perform: lambda:InvokeFunction on the resource: %s because no resource-based policy allows the lambda:InvokeFunction action", string(e))
+}
+
+// perform takes an action of the alarm of this name. Like AWS it asks the function's policy each time.
+func (s *Service) perform(name string, a pendingAction) error {
 	service := strings.SplitN(a.ARN, ":", 6)[2]
 	if service != "lambda" {
 		return notServed(service)
+	}
+	if !s.alarms.invoker.MayInvoke(alarmsPrincipal, s.alarmARN(name), a.ARN) {
+		return forbidden(a.ARN)
 	}
 	_, err := s.alarms.invoker.Invoke(s.alarms.lifetime, &lambda.InvokeInput{
 		FunctionName: &a.ARN, InvocationType: lambdatypes.InvocationTypeEvent, Payload: a.Event,
@@ -196,8 +212,9 @@ func (s *Service) perform(a pendingAction) error {
 // final tells errors that another try would meet again.
 func final(err error) bool {
 	var service notServed
+	var denied forbidden
 	var coded interface{ ErrorCode() string }
-	if errors.As(err, &service) {
+	if errors.As(err, &service) || errors.As(err, &denied) {
 		return true
 	}
 	if !errors.As(err, &coded) {

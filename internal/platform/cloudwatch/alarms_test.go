@@ -30,6 +30,11 @@ type functions struct {
 	events []string
 	fail   func(n int) error // by the number of the call
 	n      int
+	deny   string // the ARN of a function whose policy lets nobody in
+}
+
+func (f *functions) MayInvoke(principal, source, function string) bool {
+	return principal == "lambda.alarms.cloudwatch.amazonaws.com" && strings.HasPrefix(source, "arn:aws:cloudwatch:us-east-1:000000000000:alarm:") && function != f.deny
 }
 
 func (f *functions) Invoke(_ context.Context, in *lambda.InvokeInput) (*lambda.InvokeOutput, error) {
@@ -353,7 +358,8 @@ func TestSuppressedActions(t *testing.T) {
 func TestActions(t *testing.T) {
 	watching(t, func(r *alarmRig) {
 		in := errorsAlarm("a")
-		in.AlarmActions = []string{"arn:aws:sns:us-east-1:000000000000:topic", function + "page"}
+		in.AlarmActions = []string{"arn:aws:sns:us-east-1:000000000000:topic", function + "page", function + "private"}
+		r.fn.deny = function + "private"
 		in.TreatMissingData = aws.String("ignore")
 		r.put(in)
 		r.fn.fail = func(n int) error {
@@ -368,7 +374,8 @@ func TestActions(t *testing.T) {
 			t.Errorf("called %q", got)
 		}
 		h := strings.Join(r.history("a"), "\n")
-		if !strings.Contains(h, "Failed to execute action arn:aws:sns:us-east-1:000000000000:topic. Received error: \"sns actions are not served") || !strings.Contains(h, "Successfully executed action "+function+"page") {
+		if !strings.Contains(h, "Failed to execute action arn:aws:sns:us-east-1:000000000000:topic. Received error: \"sns actions are not served") || !strings.Contains(h, "Successfully executed action "+function+"page") ||
+			!strings.Contains(h, "Failed to execute action "+function+"private. Received error: \"CloudWatch Alarms is not authorized to perform: lambda:InvokeFunction") {
 			t.Error(h)
 		}
 		// Disabled, it changes its state in silence.

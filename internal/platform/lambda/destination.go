@@ -181,7 +181,7 @@ func (q *eventQueue) end(key string, e eventRecord, condition string, o *outcome
 			return err
 		}
 		// A function is told through the queue itself, exactly once.
-		if err := put(b, eventBucket, next.String(), eventRecord{ID: newRequestID(), Function: f.Name, Qualifier: f.Qualifier, Payload: d.Body, Accepted: now, Due: now}); err != nil {
+		if err := put(b, eventBucket, next.String(), eventRecord{ID: newRequestID(), Function: f.Name, Qualifier: f.Qualifier, Payload: d.Body, Trace: e.Trace, Accepted: now, Due: now}); err != nil {
 			return err
 		}
 		waiting = append(waiting, next.String())
@@ -197,6 +197,9 @@ func (q *eventQueue) end(key string, e eventRecord, condition string, o *outcome
 	}
 	if err := q.service.cfg.Store.Commit(context.WithoutCancel(q.ctx), b); err != nil {
 		return err
+	}
+	if condition != succeeded {
+		q.service.async(e, "AsyncEventsDropped", "Count", 1)
 	}
 	for _, k := range waiting {
 		q.schedule(k, 0)

@@ -36,6 +36,7 @@ type eventRecord struct {
 	Qualifier     string    `json:"qualifier,omitempty"`
 	Payload       []byte    `json:"payload"`
 	ClientContext string    `json:"clientContext,omitempty"`
+	Trace         string    `json:"trace,omitempty"` // header of the trace that it belongs to
 	Accepted      time.Time `json:"accepted"`
 	Due           time.Time `json:"due"`
 	Failures      int       `json:"failures,omitempty"` // of the function
@@ -75,7 +76,7 @@ func (q *eventQueue) add(ctx context.Context, inv *invocation) error {
 	now := q.service.cfg.Clock.Now()
 	e := eventRecord{
 		ID: inv.requestID, Function: inv.name, Qualifier: inv.qualifier, Payload: inv.payload, ClientContext: inv.clientContext,
-		Accepted: now, Due: now,
+		Trace: q.service.traceHeader(ctx, inv), Accepted: now, Due: now,
 	}
 	b := &store.Batch{}
 	if err := put(b, eventBucket, key.String(), e); err != nil {
@@ -84,6 +85,7 @@ func (q *eventQueue) add(ctx context.Context, inv *invocation) error {
 	if err := q.service.cfg.Store.Commit(ctx, b); err != nil {
 		return err
 	}
+	q.service.async(e, "AsyncEventsReceived", "Count", 1)
 	q.schedule(key.String(), 0)
 	return nil
 }
@@ -162,7 +164,8 @@ func (q *eventQueue) run(key string) error {
 		log.Warn("lambda: an asynchronous invocation is too old and is given up", "age", now.Sub(e.Accepted))
 		return q.end(key, e, tooOld, nil)
 	}
-	o, err := q.service.run(q.ctx, &invocation{ref: r, requestID: e.ID, clientContext: e.ClientContext, payload: e.Payload})
+	q.service.async(e, "AsyncEventAge", "Milliseconds", float64(now.Sub(e.Accepted))/float64(time.Millisecond))
+	o, err := q.service.run(q.ctx, &invocation{ref: r, requestID: e.ID, traceID: e.Trace, clientContext: e.ClientContext, payload: e.Payload})
 	if err != nil && q.ctx.Err() != nil {
 		return err // closing; the event stays for the next start
 	}
@@ -170,6 +173,7 @@ func (q *eventQueue) run(key string) error {
 	switch {
 	case errors.As(err, &unknown):
 		log.Warn("lambda: the function of an asynchronous invocation is gone; the invocation is dropped")
+		q.service.async(e, "AsyncEventsDropped", "Count", 1)
 		return q.forget(key)
 	case q.service.stopped(r, err):
 		log.Warn("lambda: the function of an asynchronous invocation has no concurrency; the invocation is given up")

@@ -79,7 +79,8 @@ func TestEventsAreRetried(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				x := start(t)
+				m := &memoryMeter{sums: map[string]float64{}}
+				x := start(t, func(c *Config) { c.Meter = m })
 				x.create("fn")
 				if c.set != nil {
 					in := &sdk.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("fn")}
@@ -97,6 +98,18 @@ func TestEventsAreRetried(t *testing.T) {
 				}
 				if n := x.queued(); n != 0 {
 					t.Errorf("%d events stay in the queue", n)
+				}
+				dropped, age := 0.0, 0.0
+				if c.ends[len(c.ends)-1] != "" {
+					dropped = 1
+				}
+				for _, at := range c.want {
+					age += float64(at.Milliseconds())
+				}
+				for metric, want := range map[string]float64{"AsyncEventsReceived Count": 1, "AsyncEventsDropped Count": dropped, "AsyncEventAge Milliseconds": age} {
+					if got := m.sums["AWS/Lambda "+metric+" FunctionName fn Resource fn"]; got != want {
+						t.Errorf("%s: %v, want %v", metric, got, want)
+					}
 				}
 				for i := range x.exec.count() {
 					if call := x.exec.call(i); call.RequestID != x.exec.call(0).RequestID || string(call.Payload) != `{"n":1}` {

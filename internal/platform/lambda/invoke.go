@@ -156,7 +156,7 @@ func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
 		}
 	}
 	if ctx.Done() == nil {
-		return s.execute(ctx, t, inv)
+		return s.traced(ctx, t, inv)
 	}
 	type answer struct {
 		outcome
@@ -164,7 +164,7 @@ func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
 	}
 	done := make(chan answer, 1)
 	go func() {
-		o, err := s.execute(context.WithoutCancel(ctx), t, inv)
+		o, err := s.traced(context.WithoutCancel(ctx), t, inv)
 		done <- answer{o, err}
 	}()
 	select {
@@ -187,6 +187,8 @@ func (s *Service) execute(ctx context.Context, t target, inv *invocation) (outco
 		return outcome{}, throttled(reason)
 	}
 	defer s.leave(t.function, reserved)
+	s.count(t, series)
+	defer s.uncount(t)
 
 	trace := inv.traceID
 	if trace == "" {

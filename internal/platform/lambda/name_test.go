@@ -1,14 +1,18 @@
 package lambda
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"pgregory.net/rapid"
+
+	"github.com/tealdeploy/teal/internal/pool"
 )
 
 // TestShortWayAgreesWithTheRules compares the quick reading of names with AWS's expressions.
@@ -55,6 +59,14 @@ func TestMetricsHaveTheDimensionsOfAWS(t *testing.T) {
 	x.release("fn", "one")
 	x.release("fn", "two")
 	x.alias("fn", "live", "1", map[string]float64{"2": 1})
+	x.exec.do = func(_ context.Context, _ *pool.Function, in pool.Invocation) (pool.Result, error) {
+		cold := x.exec.count() == 1
+		r := pool.Result{Payload: in.Payload, Cold: cold}
+		if cold {
+			r.Init = 120 * time.Millisecond
+		}
+		return r, nil
+	}
 	for _, q := range []string{"live", "live", "1", ""} {
 		in := &sdk.InvokeInput{FunctionName: aws.String("fn")}
 		if q != "" {
@@ -86,7 +98,18 @@ func TestMetricsHaveTheDimensionsOfAWS(t *testing.T) {
 		metrics = append(metrics, strings.Fields(key)[1])
 	}
 	slices.Sort(metrics)
-	if got := slices.Compact(metrics); !slices.Equal(got, []string{"Duration", "Errors", "Invocations"}) {
+	if got := slices.Compact(metrics); !slices.Equal(got, []string{"ColdStarts", "ConcurrentExecutions", "Duration", "Errors", "InitDuration", "Invocations", "UnreservedConcurrentExecutions"}) {
 		t.Errorf("metrics %v", got)
+	}
+	for key, n := range map[string]float64{ // calls came one by one
+		"AWS/Lambda ConcurrentExecutions Count":                                           4,
+		"AWS/Lambda ConcurrentExecutions Count FunctionName fn":                           4,
+		"AWS/Lambda UnreservedConcurrentExecutions Count":                                 4,
+		"Teal/Lambda ColdStarts Count FunctionName fn Resource fn:live ExecutedVersion 2": 1,
+		"Teal/Lambda InitDuration Milliseconds FunctionName fn":                           120,
+	} {
+		if got := m.sums[key]; got != n {
+			t.Errorf("%s: %v, want %v", key, got, n)
+		}
 	}
 }

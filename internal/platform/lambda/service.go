@@ -33,6 +33,7 @@ type Config struct {
 	Objects  Objects     // nil: no packages from buckets, no results into them
 	Queues   Queues      // nil: no event source mappings, no queues as destinations
 	Meter    Meter       // nil records no metrics
+	Tracer   Tracer      // nil records no traces
 	// Verify returns the secret of an access key, for function URLs with AWS_IAM; nil takes any.
 	Verify  func(accessKeyID string) (secret string, ok bool)
 	Clock   clock.Clock // clock.System when nil
@@ -66,7 +67,9 @@ type Service struct {
 
 	reserved   atomic.Int64 // what functions have of it for themselves: reserved, or provisioned
 	unreserved atomic.Int64 // invocations under way of functions without reserved concurrency
-	capacity   sync.Mutex   // guards changes of reserved
+	inside     atomic.Int64 // all invocations under way
+	account    accountSeries
+	capacity   sync.Mutex // guards changes of reserved
 
 	work      sync.WaitGroup // transitions under way
 	stop      context.CancelFunc
@@ -121,6 +124,7 @@ func New(cfg Config) (*Service, error) {
 	s.provisioner, _ = cfg.Executor.(Provisioner)
 	s.lifetime, s.stop = context.WithCancel(context.Background())
 	s.queue = newEventQueue(s)
+	s.account = s.newAccountSeries()
 	if err := s.load(s.lifetime); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("lambda: %w", err)

@@ -20,7 +20,8 @@ type function struct {
 	state   atomic.Pointer[snapshot]
 	asleep  atomic.Bool  // it is in the store alone: nobody has asked for it since the start (Service.wake)
 	claimed int64        // what Service.reserved counts of it; guarded by change
-	active  atomic.Int64 // invocations under way
+	active  atomic.Int64 // invocations under way, of those that the function's own concurrency is for
+	inside  atomic.Int64 // all invocations under way
 	warm    warmth       // environments that are kept ready
 }
 

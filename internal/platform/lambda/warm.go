@@ -47,6 +47,13 @@ func (s *Service) warmUp(f *function) {
 	})
 }
 
+// readyFor says how many environments of a version are ready.
+func (w *warmth) readyFor(r *runnable) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ready[r]
+}
+
 func (w *warmth) take() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

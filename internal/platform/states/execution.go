@@ -24,6 +24,7 @@ type execution struct {
 	version int
 	alias   string
 	started time.Time
+	trace   string // header of the trace that it belongs to
 
 	revision revision
 	open     []byte // its openRecord in the store, and what that says
@@ -67,7 +68,7 @@ type standing struct {
 
 func (e *engine) newExecution(r *executionRecord, definition *asl.StateMachine, state *interp.State) *execution {
 	return &execution{
-		id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, revision: r.Revision, last: r.Started,
+		id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, trace: r.TraceHeader, revision: r.Revision, last: r.Started,
 		child: r.Child, redrives: r.Redrives, redriven: r.Redriven,
 		definition: definition, state: state, snapshot: snapshotState{size: 2 * len(r.Input)},
 		pending: newPending(), tasks: map[int64]context.CancelCauseFunc{}, timers: map[int64]*timer{},
@@ -370,6 +371,7 @@ func (sh *shard) perform(c *change) {
 		x.cancelAll()
 		sh.forget(x)
 		sh.e.s.metrics.ended(x, c.result)
+		sh.e.s.traceExecution(x, c.result, sh.e.s.executionArn(x.id))
 		sh.e.s.ends.tell(x.id, c.result)
 		sh.e.s.executionEnded(x.id.machine)
 	} else if x.said.waits {

@@ -25,6 +25,7 @@ func (s *Service) StartExecution(ctx context.Context, in *sfn.StartExecutionInpu
 	if err != nil {
 		return nil, err
 	}
+	s.join(ctx, r)
 	if r.express {
 		return s.startExpress(r)
 	}

@@ -38,6 +38,7 @@ func (s *Service) StartSyncExecution(ctx context.Context, in *sfn.StartSyncExecu
 	if err != nil {
 		return nil, err
 	}
+	s.join(ctx, r)
 	if !r.express {
 		return nil, typeNotSupported()
 	}
@@ -103,14 +104,15 @@ func (s *Service) runExpress(ctx context.Context, r *executionRecord) (*executio
 func (s *Service) express(ctx context.Context, definition *asl.StateMachine, r *executionRecord) (*executionResult, error) {
 	o := s.startOptions(r)
 	o.ExecutionARN, o.HistoryLimit = s.expressArn(r), unlimitedEvents
-	x := &execution{id: r.id(), version: r.Version, alias: r.Alias, started: r.Started}
+	x := &execution{id: r.id(), serial: r.Serial, version: r.Version, alias: r.Alias, started: r.Started, trace: r.TraceHeader}
 	s.metrics.started(x)
 	run := newEphemeral(s, r.Serial, definition, o, expressLimit)
-	done, err := run.run(ctx)
+	done, err := run.run(s.within(ctx, x))
 	if err != nil {
 		return nil, err
 	}
 	s.metrics.ended(x, done)
+	s.traceExecution(x, done, o.ExecutionARN)
 	return done, nil
 }
 

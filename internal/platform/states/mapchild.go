@@ -33,7 +33,7 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild) {
 	}
 	count(1)
 	ended := sync.OnceFunc(func() { count(-1) })
-	from, id, parent, of := x, execID{run.childMachine(), run.childName(c.Index)}, x.id, parentOf{x.version, x.alias, x.revision}
+	from, id, parent, of := x, execID{run.childMachine(), run.childName(c.Index)}, x.id, parentOf{x.version, x.alias, x.revision, s.childTrace(x)}
 	tell := func(r *executionResult) {
 		ended()
 		sh.inbox.put(message{kind: answered, id: parent, answer: childAnswer(from, command, r)})
@@ -101,7 +101,7 @@ func newChild(of parentOf, id execID, child *childOf, input string) (*executionR
 	}
 	return &executionRecord{
 		Machine: id.machine, Name: id.name, Serial: serial, Version: of.version, Alias: of.alias, Revision: of.revision,
-		Input: input, Child: child,
+		Input: input, TraceHeader: of.trace, Child: child,
 	}, nil
 }
 
@@ -111,6 +111,7 @@ type parentOf struct {
 	version  int
 	alias    string
 	revision revision
+	trace    string // header of the trace that the child belongs to
 }
 
 // beginChild starts a child, or redrives it; result is not nil when it has ended before.

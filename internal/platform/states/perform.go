@@ -89,7 +89,7 @@ func (s *Service) integrationOf(resource string) (integration, bool) {
 
 // invoke performs a task in a goroutine of its own, which ends with the task's answer, its cancelling, or the engine.
 func (sh *shard) invoke(x *execution, command int64, task *interp.InvokeTask) {
-	ctx, cancel := context.WithCancelCause(sh.e.work)
+	ctx, cancel := context.WithCancelCause(sh.e.s.within(sh.e.work, x))
 	x.tasks[command] = cancel
 	id, s := x.id, sh.e.s
 	call := &taskCall{InvokeTask: task, Execution: s.executionArn(id), Serial: x.serial, Command: command}
@@ -114,6 +114,8 @@ func (sh *shard) invoke(x *execution, command int64, task *interp.InvokeTask) {
 }
 
 func (s *Service) performTask(ctx context.Context, task *taskCall) (output json.RawMessage, failed *taskFailure) {
+	ctx, end := s.traceTask(ctx, task)
+	defer func() { end(failed) }()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("an integration failed", "resource", task.Resource, "error", p, "stack", string(debug.Stack()))

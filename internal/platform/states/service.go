@@ -27,6 +27,7 @@ type Config struct {
 	Objects ObjectStore  // no ItemReader and no ResultWriter but for items in the input when nil
 	SDK     SDKCaller    // no SDK integrations but those of Lambda and Step Functions when nil
 	Meter   Meter        // no metrics when nil
+	Tracer  Tracer       // no traces when nil
 	Clock   clock.Clock  // clock.System when nil
 	Account string       // twelve digits; 000000000000 when empty
 	Region  string       // us-east-1 when empty
@@ -40,6 +41,7 @@ type Service struct {
 	objects         ObjectStore  // nil for none
 	sdk, self       SDKCaller    // of the other services, and of this one
 	http            *http.Client // reaches this machine only
+	tracer          Tracer       // nil for none
 	clock           clock.Clock
 	log             *slog.Logger
 	account, region string
@@ -76,7 +78,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{
-		store: cfg.Store, invoker: cfg.Invoker, clock: cfg.Clock, log: cfg.Logger, account: cfg.Account, region: cfg.Region,
+		store: cfg.Store, invoker: cfg.Invoker, tracer: cfg.Tracer, clock: cfg.Clock, log: cfg.Logger, account: cfg.Account, region: cfg.Region,
 		arnPrefix: "arn:aws:states:" + cfg.Region + ":" + cfg.Account + ":",
 		objects:   cfg.Objects, sdk: cfg.SDK,
 		http: loopbackClient(),

@@ -4,7 +4,8 @@
 //	FAIL     the message with which every invocation fails
 //
 // An event may ask it to say who it is ({"ask":"identity"}), as the endpoint in its environment sees it, or to fetch a URL
-// and wait for its answer ({"fetch":URL}); the URL gets the version that ran as its query.
+// and wait for its answer ({"fetch":URL}); the URL gets the version that ran as its query. Of the records of a queue those
+// whose body is "bad" are told to have failed.
 package main
 
 import (
@@ -23,8 +24,12 @@ import (
 )
 
 type event struct {
-	Ask   string `json:"ask"`
-	Fetch string `json:"fetch"`
+	Ask     string `json:"ask"`
+	Fetch   string `json:"fetch"`
+	Records []struct {
+		ID   string `json:"messageId"`
+		Body string `json:"body"`
+	} `json:"Records"`
 }
 
 type answer struct {
@@ -48,6 +53,14 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	}
 	a := answer{Event: raw, Version: os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")}
 	switch {
+	case len(e.Records) > 0:
+		failed := []map[string]string{}
+		for _, r := range e.Records {
+			if r.Body == "bad" {
+				failed = append(failed, map[string]string{"itemIdentifier": r.ID})
+			}
+		}
+		return map[string]any{"batchItemFailures": failed}, nil
 	case e.Ask == "identity":
 		cfg, err := config.LoadDefaultConfig(ctx)
 		if err != nil {
