@@ -81,7 +81,7 @@ func startBare(sandbox *proc.Sandbox, l *language) (*bareProcess, error) {
 	spec := proc.Spec{Path: runtime.Path, Interpreter: runtime.Path, Dir: at.Task, Room: room, Line: func([]byte) {}, Env: []string{
 		"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_LAMBDA_FUNCTION_VERSION=1",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "_HANDLER=" + l.handler, "GOMAXPROCS=1", "TMPDIR=" + slot.TempDir, "LAMBDA_TASK_ROOT=" + at.Task,
-		"PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + at.Runtime, "NODE_PATH=" + at.Runtime + "/node_modules:" + at.Task, "AWS_LAMBDA_LOG_FORMAT=Text",
+		"PATH=" + filepath.Dir(runtime.Path) + ":/usr/local/bin:/usr/bin:/bin", "LANG=en_US.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + at.Runtime, "NODE_PATH=" + at.Runtime + "/node_modules:" + at.Task, "AWS_LAMBDA_LOG_FORMAT=Text",
 	}}
 	switch runtime.Kind {
 	case proc.KindPython:

@@ -45,6 +45,9 @@ func languages(b *testing.B) []*language {
 			continue
 		}
 		l.code = reachableDir(b)
+		if err := os.Chmod(l.code, 0o755); err != nil { // Python lists it
+			b.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(l.code, l.file), []byte(l.text), 0o644); err != nil {
 			b.Fatal(err)
 		}
