@@ -1,6 +1,6 @@
 # One line per target; `make help` reads the comments.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint bench conformance
+.PHONY: help build demo test race lint bench bench-lambda conformance
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ bench: ## the benchmarks of docs/performance.md
 	go test -run '^$$' -bench . -benchmem ./internal/alias ./internal/asl/interp ./internal/store/... ./internal/platform/...
 	go test -run '^$$' -bench . -benchtime 5x ./internal/pool
 	go test -run '^$$' -bench . -benchtime 10x ./internal/bench
+
+bench-lambda: ## the invocations, cold starts and environments of docs/performance.md
+	go test -run '^$$' -bench Invoke -benchtime 10x ./internal/bench -peers
+	go test -run '^$$' -bench 'Idle|Many' -benchtime 3x ./internal/bench
+	go test -run '^$$' -bench Cold -benchtime 10x ./internal/pool
 
 conformance: ## replay recorded answers of AWS, when they are at hand in ../shared/conformance (needs Python and boto3)
 	.ci/conformance

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tealdeploy/teal/internal/proc"
+	"github.com/tealdeploy/teal/internal/runtimeapi"
 )
 
 // bare is the least that gets an HTTP request to a function's process and its answer back: two hops, read and written by
@@ -29,9 +30,13 @@ type bareProcess struct {
 	end      func()
 }
 
-// newBare starts n processes of the executable bootstrap in folder code.
-func newBare(b *testing.B, code string, n int) *bare {
+// newBare starts n processes of a language's function: of the executable itself, or of the interpreter with the platform's
+// own bootstrap.
+func newBare(b *testing.B, l *language, n int) *bare {
 	sandbox, err := proc.Open(proc.Config{})
+	if err == nil {
+		err = runtimeapi.WriteBootstraps(sandbox.RuntimeDir())
+	}
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -41,7 +46,7 @@ func newBare(b *testing.B, code string, n int) *bare {
 		b.Fatal(err)
 	}
 	for range n {
-		p, err := startBare(sandbox, code)
+		p, err := startBare(sandbox, l)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -57,31 +62,46 @@ func newBare(b *testing.B, code string, n int) *bare {
 	return s
 }
 
-func startBare(sandbox *proc.Sandbox, code string) (*bareProcess, error) {
-	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+func startBare(sandbox *proc.Sandbox, l *language) (*bareProcess, error) {
+	runtime, err := sandbox.Find(string(l.runtime))
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
 	}
 	slot, err := sandbox.Slot()
 	if err != nil {
-		l.Close()
+		listener.Close()
 		return nil, err
 	}
-	at := slot.Paths(proc.Room{Code: code})
-	process, err := slot.Start(proc.Spec{Path: filepath.Join(at.Task, "bootstrap"), Dir: at.Task, Room: proc.Room{Code: code}, Line: func([]byte) {}, Env: []string{
-		"AWS_LAMBDA_RUNTIME_API=" + l.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_LAMBDA_FUNCTION_VERSION=1",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "_HANDLER=bootstrap", "GOMAXPROCS=1", "TMPDIR=" + slot.TempDir,
-	}})
+	room := proc.Room{Code: l.code}
+	at := slot.Paths(room)
+	spec := proc.Spec{Path: runtime.Path, Interpreter: runtime.Path, Dir: at.Task, Room: room, Line: func([]byte) {}, Env: []string{
+		"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_LAMBDA_FUNCTION_VERSION=1",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "_HANDLER=" + l.handler, "GOMAXPROCS=1", "TMPDIR=" + slot.TempDir, "LAMBDA_TASK_ROOT=" + at.Task,
+		"PATH=" + filepath.Dir(runtime.Path) + ":/usr/local/bin:/usr/bin:/bin", "LANG=en_US.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + at.Runtime, "NODE_PATH=" + at.Runtime + "/node_modules:" + at.Task, "AWS_LAMBDA_LOG_FORMAT=Text",
+	}}
+	switch runtime.Kind {
+	case proc.KindPython:
+		spec.Args = []string{at.Runtime + "/bootstrap.py"}
+	case proc.KindNode:
+		spec.Args = []string{at.Runtime + "/bootstrap.mjs"}
+	default:
+		spec.Path, spec.Interpreter = filepath.Join(at.Task, "bootstrap"), ""
+	}
+	process, err := slot.Start(spec)
 	if err != nil {
-		l.Close()
+		listener.Close()
 		slot.Release()
 		return nil, err
 	}
-	p := &bareProcess{listener: l, r: bufio.NewReader(nil)}
+	p := &bareProcess{listener: listener, r: bufio.NewReader(nil)}
 	p.end = func() {
 		process.Kill()
 		<-process.Done()
-		l.Close()
+		listener.Close()
 		if p.conn != nil {
 			p.conn.Close()
 		}

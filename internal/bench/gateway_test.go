@@ -54,12 +54,12 @@ func BenchmarkSplit(b *testing.B) {
 // BenchmarkGateway is a call of an HTTP API whose function is behind an alias that splits 90 to 10, against the invocation of
 // the same alias, and against the bare two-hop cycle with the event that the function gets.
 func BenchmarkGateway(b *testing.B) {
-	code := buildFunction(b)
+	golang := languages(b)[0]
 	for _, workers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("at-once=%d", workers), func(b *testing.B) {
 			teal := servePlatform(b)
-			createFunction(b, teal, code)
-			floor := newBare(b, code, workers)
+			createFunction(b, teal, golang)
+			floor := newBare(b, golang, workers)
 			host := createHTTPAPI(b, teal)
 			call := fmt.Appendf(nil, "POST /orders HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nUser-Agent: bench\r\nContent-Length: %d\r\n\r\n%s", host, len(event), event)
 			invoke := invokeRequest(teal)

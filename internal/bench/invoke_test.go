@@ -19,21 +19,70 @@ import (
 	"github.com/tealdeploy/teal/internal/platform"
 )
 
-const event = `{"order":12345,"items":["tea"]}`
+// event is written alike by the encoders of all languages.
+const event = `"order 12345: one pound of tea"`
 
-// BenchmarkInvoke is a warm invocation of an unmodified aws-lambda-go function through the platform's endpoint, over an alias
-// that splits 90 to 10 between two versions, with metrics and deadlines, against the bare two-hop cycle.
+// language is a way of writing the function that answers with its event.
+type language struct {
+	name    string
+	runtime types.Runtime
+	handler string
+	code    string // folder with the deployment package, unpacked; functions' users can reach it
+}
+
+// languages are the function in Go, unmodified aws-lambda-go, and in those languages whose interpreters this machine has.
+func languages(b *testing.B) []*language {
+	all := []*language{{name: "Go", runtime: types.RuntimeProvidedal2023, handler: "bootstrap", code: buildFunction(b)}}
+	for _, l := range []struct {
+		language
+		interpreter, file, text string
+	}{
+		{language{name: "Node", runtime: types.RuntimeNodejs20x, handler: "index.handler"}, "node", "index.js", "exports.handler = async (event) => event;\n"},
+		{language{name: "Python", runtime: types.RuntimePython312, handler: "index.handler"}, "python3", "index.py", "def handler(event, context):\n    return event\n"},
+	} {
+		if _, err := exec.LookPath(l.interpreter); err != nil {
+			b.Logf("without %s: %v", l.name, err)
+			continue
+		}
+		l.code = reachableDir(b)
+		if err := os.Chmod(l.code, 0o755); err != nil { // Python lists it
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(l.code, l.file), []byte(l.text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, &l.language)
+	}
+	return all
+}
+
+// BenchmarkInvoke is a warm invocation through the platform's endpoint, over an alias that splits 90 to 10 between two
+// versions, with metrics, logs and deadlines, against the bare two-hop cycle with the same function in the same language;
+// with -peers, Node's against serverless-offline too.
 func BenchmarkInvoke(b *testing.B) {
-	code := buildFunction(b)
-	for _, workers := range []int{1, 8, 64} {
-		b.Run(fmt.Sprintf("at-once=%d", workers), func(b *testing.B) {
-			teal := servePlatform(b)
-			createFunction(b, teal, code)
-			floor := newBare(b, code, workers)
-			request := invokeRequest(teal)
-			compare(b,
-				contender{"platform", func(b *testing.B) sample { return callers(b, workers, teal, request) }},
-				contender{"bare", func(b *testing.B) sample { return callers(b, workers, floor.listener.Addr().String(), request) }})
+	for _, l := range languages(b) {
+		b.Run(l.name, func(b *testing.B) {
+			var peer string
+			if l.name == "Node" && *withPeers {
+				peer = serverlessOffline(b, l)
+			}
+			for _, workers := range []int{1, 8, 64} {
+				b.Run(fmt.Sprintf("at-once=%d", workers), func(b *testing.B) {
+					teal := servePlatform(b)
+					createFunction(b, teal, l)
+					floor := newBare(b, l, workers)
+					request := invokeRequest(teal)
+					others := []contender{{"bare", func(b *testing.B) sample { return callers(b, workers, floor.listener.Addr().String(), request) }}}
+					if peer != "" {
+						others = append(others, contender{"serverless-offline", func(b *testing.B) sample {
+							s := callers(b, workers, peer, invokeRequest(peer))
+							s.cpu = 0 // is this process's, which here is only the load's
+							return s
+						}})
+					}
+					compare(b, contender{"platform", func(b *testing.B) sample { return callers(b, workers, teal, request) }}, others...)
+				})
+			}
 		})
 	}
 }
@@ -117,21 +166,17 @@ func servePlatform(b *testing.B) (addr string) {
 }
 
 // createFunction makes the function bench with two versions, and the alias live over both.
-func createFunction(b *testing.B, addr, code string) {
+func createFunction(b *testing.B, addr string, l *language) *lambda.Client {
 	b.Helper()
-	text, err := os.ReadFile(filepath.Join(code, "bootstrap"))
-	if err != nil {
-		b.Fatal(err)
-	}
 	ctx, name := b.Context(), aws.String("bench")
 	api := lambda.New(lambda.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://" + addr),
 		Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
 	})
 	if _, err := api.CreateFunction(ctx, &lambda.CreateFunctionInput{
-		FunctionName: name, Runtime: types.RuntimeProvidedal2023,
-		Role: aws.String("arn:aws:iam::000000000000:role/bench"), Handler: aws.String("bootstrap"),
-		Code: &types.FunctionCode{ZipFile: zipOf(b, "bootstrap", text)}, Publish: true,
+		FunctionName: name, Runtime: l.runtime,
+		Role: aws.String("arn:aws:iam::000000000000:role/bench"), Handler: &l.handler,
+		Code: &types.FunctionCode{ZipFile: zipFolder(b, l.code)}, Publish: true,
 	}); err != nil {
 		b.Fatal(err)
 	}
@@ -147,6 +192,7 @@ func createFunction(b *testing.B, addr, code string) {
 	}); err != nil {
 		b.Fatal(err)
 	}
+	return api
 }
 
 // zipOf is a deployment package with one executable.
@@ -167,4 +213,18 @@ func zipOf(b *testing.B, name string, content []byte) []byte {
 		b.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// zipFolder is a deployment package with the one file of a folder.
+func zipFolder(b *testing.B, dir string) []byte {
+	b.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		b.Fatalf("%s holds %v: %v", dir, entries, err)
+	}
+	content, err := os.ReadFile(filepath.Join(dir, entries[0].Name()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return zipOf(b, entries[0].Name(), content)
 }

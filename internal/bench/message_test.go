@@ -65,7 +65,7 @@ type client struct {
 	conn    net.Conn
 	r       *bufio.Reader
 	request []byte
-	want    string
+	want    string // the body; "" takes any
 }
 
 func dial(addr string, request []byte, want string) (*client, error) {
@@ -90,7 +90,7 @@ func (c *client) ask() ([]byte, error) {
 
 func (c *client) do() error {
 	body, err := c.ask()
-	if err == nil && string(body) != c.want {
+	if err == nil && c.want != "" && string(body) != c.want {
 		err = fmt.Errorf("answer %q", body)
 	}
 	return err

@@ -7,10 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -161,4 +163,49 @@ func run(b *testing.B, dir, name string, args ...string) {
 	if text, err := c.CombinedOutput(); err != nil {
 		b.Fatalf("%s: %v\n%s", name, err, text)
 	}
+}
+
+// serverlessOffline is serverless-offline, of npm, with a language's function. It gives the address of its Lambda endpoint.
+// AWS's Runtime Interface Emulator and OpenFaaS's of-watchdog are not among the peers: the module proxy has neither.
+func serverlessOffline(b *testing.B, l *language) (addr string) {
+	b.Helper()
+	dir := b.TempDir()
+	for _, from := range []string{"testdata/peers/serverless", l.code} {
+		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	run(b, dir, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error")
+	var ports [4]string
+	for i := range ports { // it takes no 0
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, ports[i], _ = net.SplitHostPort(l.Addr().String())
+		l.Close()
+	}
+	c := exec.Command("node", "node_modules/serverless/bin/serverless.js", "offline", "start", "--host", "127.0.0.1",
+		"--lambdaPort", ports[0], "--httpPort", ports[1], "--websocketPort", ports[2], "--albPort", ports[3])
+	c.Dir, c.Env = dir, append(os.Environ(), "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off")
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it says that it was killed
+	})
+	addr = "127.0.0.1:" + ports[0]
+	for range 300 {
+		if one, err := dial(addr, invokeRequest(addr), event); err == nil {
+			err = one.do()
+			one.conn.Close()
+			if err == nil {
+				return addr
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	b.Fatal("serverless-offline does not answer")
+	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,6 +58,21 @@ func BenchmarkStart(b *testing.B) {
 // startOnce gives milliseconds and MiB; 0 MiB where the machine does not tell.
 func startOnce(b *testing.B, teal, data string) (ms, mib float64) {
 	b.Helper()
+	p := startTeal(b, teal, data)
+	defer p.stop()
+	return p.ms, residentMiB(p.pid)
+}
+
+// served is a `teal serve`.
+type served struct {
+	url  string
+	ms   float64 // from its start to its first answer
+	pid  int
+	stop func()
+}
+
+func startTeal(b *testing.B, teal, data string) *served {
+	b.Helper()
 	c := exec.Command(teal, "serve", "--listen", "127.0.0.1:0", "--data", data)
 	var complaint bytes.Buffer
 	c.Stderr = &complaint
@@ -68,29 +84,30 @@ func startOnce(b *testing.B, teal, data string) (ms, mib float64) {
 	if err := c.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() {
+	p := &served{pid: c.Process.Pid, stop: sync.OnceFunc(func() {
 		_ = c.Process.Signal(os.Interrupt)
 		if err := c.Wait(); err != nil {
 			b.Errorf("teal serve: %v\n%s", err, complaint.String())
 		}
-	}()
+	})}
+	b.Cleanup(p.stop)
 	line, err := bufio.NewReader(out).ReadString('\n')
 	at := strings.Index(line, "http://")
 	if err != nil || at < 0 {
 		b.Fatalf("teal serve says %q: %v", line, err)
 	}
-	url := strings.Fields(line[at:])[0]
-	answer, err := http.Get(url + "/2015-03-31/functions/")
+	p.url = strings.Fields(line[at:])[0]
+	answer, err := http.Get(p.url + "/2015-03-31/functions/")
 	if err != nil {
 		b.Fatal(err)
 	}
-	ms = float64(time.Since(began)) / 1e6
+	p.ms = float64(time.Since(began)) / 1e6
 	body, err := io.ReadAll(answer.Body)
 	answer.Body.Close()
 	if err != nil || answer.StatusCode != http.StatusOK {
 		b.Fatalf("first answer: %s %s %v", answer.Status, body, err)
 	}
-	return ms, residentMiB(c.Process.Pid)
+	return p
 }
 
 func residentMiB(pid int) float64 {

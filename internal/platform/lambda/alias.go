@@ -53,10 +53,12 @@ func (s *Service) GetAlias(_ context.Context, in *sdk.GetAliasInput) (*sdk.GetAl
 	if err != nil {
 		return nil, err
 	}
-	if f := s.find(r.name); f != nil {
-		if n := f.state.Load(); n != nil && n.aliases[*in.Name] != nil {
-			return s.aliasOutput(n.aliases[*in.Name]), nil
-		}
+	n, err := s.look(r.name)
+	if err != nil {
+		return nil, err
+	}
+	if n != nil && n.aliases[*in.Name] != nil {
+		return s.aliasOutput(n.aliases[*in.Name]), nil
 	}
 	return nil, notFound("Cannot find alias arn: %s", s.arn(r.name, *in.Name))
 }
@@ -105,13 +107,9 @@ func (s *Service) ListAliases(_ context.Context, in *sdk.ListAliasesInput) (*sdk
 	if err != nil {
 		return nil, err
 	}
-	f := s.find(r.name)
-	if f == nil {
-		return nil, notFound("Function not found: %s", s.arn(r.name, ""))
-	}
-	n := f.state.Load()
-	if n == nil {
-		return nil, notFound("Function not found: %s", s.arn(r.name, ""))
+	n, err := s.functionNamed(r.name)
+	if err != nil {
+		return nil, err
 	}
 	names := n.aliasNames()
 	if in.FunctionVersion != nil {

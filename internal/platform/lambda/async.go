@@ -45,16 +45,18 @@ func (s *Service) GetFunctionEventInvokeConfig(_ context.Context, in *sdk.GetFun
 	if err != nil {
 		return nil, err
 	}
-	if f := s.find(r.name); f != nil {
-		if n := f.state.Load(); n != nil && n.async[r.qualifier] != nil {
-			d := s.describeAsync(n.async[r.qualifier], r)
-			return &sdk.GetFunctionEventInvokeConfigOutput{
-				DestinationConfig: d.DestinationConfig, FunctionArn: d.FunctionArn, LastModified: d.LastModified,
-				MaximumEventAgeInSeconds: d.MaximumEventAgeInSeconds, MaximumRetryAttempts: d.MaximumRetryAttempts,
-			}, nil
-		}
+	n, err := s.look(r.name)
+	if err != nil {
+		return nil, err
 	}
-	return nil, s.noAsync(r)
+	if n == nil || n.async[r.qualifier] == nil {
+		return nil, s.noAsync(r)
+	}
+	d := s.describeAsync(n.async[r.qualifier], r)
+	return &sdk.GetFunctionEventInvokeConfigOutput{
+		DestinationConfig: d.DestinationConfig, FunctionArn: d.FunctionArn, LastModified: d.LastModified,
+		MaximumEventAgeInSeconds: d.MaximumEventAgeInSeconds, MaximumRetryAttempts: d.MaximumRetryAttempts,
+	}, nil
 }
 
 // ListFunctionEventInvokeConfigs lists the configurations of a function and its versions and aliases.
@@ -65,14 +67,12 @@ func (s *Service) ListFunctionEventInvokeConfigs(_ context.Context, in *sdk.List
 	if err != nil {
 		return nil, err
 	}
-	missing := notFound("The function doesn't exist.")
-	f := s.find(r.name)
-	if f == nil {
-		return nil, missing
+	n, err := s.look(r.name)
+	if err != nil {
+		return nil, err
 	}
-	n := f.state.Load()
 	if n == nil {
-		return nil, missing
+		return nil, notFound("The function doesn't exist.")
 	}
 	items, next, err := page(slices.Sorted(maps.Keys(n.async)), func(s string) string { return s }, in.Marker, in.MaxItems)
 	if err != nil {

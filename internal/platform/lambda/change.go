@@ -6,23 +6,39 @@ import (
 	"github.com/tealdeploy/teal/internal/store"
 )
 
-// find returns the function of this name, or nil.
-func (s *Service) find(name string) *function {
+// find returns the function of this name, or nil. An error is the store's: there is a function, but it cannot be read.
+func (s *Service) find(name string) (*function, error) {
 	v, ok := s.functions.Load(name)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	if f := v.(*function); f.state.Load() != nil {
-		return f
+	f := v.(*function)
+	if f.state.Load() != nil {
+		return f, nil
 	}
-	return nil
+	if err := s.wake(f); err != nil || f.state.Load() == nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// look returns what the function of this name is now, or nil. An error is as of find.
+func (s *Service) look(name string) (*snapshot, error) {
+	f, err := s.find(name)
+	if f == nil {
+		return nil, err
+	}
+	return f.state.Load(), nil
 }
 
 // change makes one change of a function: edit changes a draft and puts the same into the batch; then the batch is
 // committed, and then invocations see the draft. When there is no such function the answer is missing; when edit or the
 // commit fails nothing has changed. A batch without operations is no change.
 func (s *Service) change(ctx context.Context, name string, missing error, edit func(f *function, n *snapshot, b *store.Batch) error) error {
-	f := s.find(name)
+	f, err := s.find(name)
+	if err != nil {
+		return err
+	}
 	if f == nil {
 		return missing
 	}
@@ -48,7 +64,10 @@ func (s *Service) change(ctx context.Context, name string, missing error, edit f
 
 // settledChange is change for what AWS refuses while another update of the function is under way: it waits for that one.
 func (s *Service) settledChange(ctx context.Context, name string, missing error, edit func(f *function, n *snapshot, b *store.Batch) error) error {
-	f := s.find(name)
+	f, err := s.find(name)
+	if err != nil {
+		return err
+	}
 	if f == nil {
 		return missing
 	}

@@ -19,17 +19,19 @@ import (
 // zips are what is kept; a folder that is lost is unpacked again at the start.
 //
 // Code is counted by its users (records of versions, and what serves them). The count is in memory: it is rebuilt from
-// the records at the start, when what nobody needs is removed.
+// the records after the start. Nothing is removed until it is complete; then what nobody needs is.
 type codeStore struct {
 	dir   string // of the zips
 	trees string // of the folders; may be dir
 	limit int64  // of a package's files, and of code with its layers; bytes
+	tmp   string // begins the names of folders that are being filled or removed by this process
 
-	mu   sync.Mutex // also held while files are put in place or removed
-	refs map[string]int
+	mu      sync.Mutex // also held while files are put in place or removed
+	refs    map[string]int
+	counted bool // refs is complete (sweep)
 }
 
-// scratch begins the names of folders that are being filled or removed.
+// scratch begins the names of folders that are being filled or removed, by whatever process.
 const scratch = "tmp-"
 
 func openCodeStore(dir, trees string) (*codeStore, error) {
@@ -38,7 +40,7 @@ func openCodeStore(dir, trees string) (*codeStore, error) {
 			return nil, fmt.Errorf("code folder: %w", err)
 		}
 	}
-	return &codeStore{dir: dir, trees: trees, limit: maxUnzipped, refs: map[string]int{}}, nil
+	return &codeStore{dir: dir, trees: trees, limit: maxUnzipped, tmp: scratch + uuid.NewString() + "-", refs: map[string]int{}}, nil
 }
 
 // staged is a checked package that is not in place yet. It holds one reference.
@@ -76,7 +78,7 @@ func (st *staged) fill(zip []byte) (err error) {
 		}
 		return c.keepZip(st.SHA256, zip)
 	}
-	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
+	if st.tmp, err = os.MkdirTemp(c.trees, c.tmp); err != nil {
 		return err
 	}
 	if err := unpack(st.tmp, c.limit, zip); err != nil {
@@ -97,7 +99,7 @@ func asZipError(err error) error {
 
 // keepZip writes the package so that it survives power loss.
 func (c *codeStore) keepZip(sha string, zip []byte) error {
-	f, err := os.CreateTemp(c.dir, scratch)
+	f, err := os.CreateTemp(c.dir, c.tmp)
 	if err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (c *codeStore) restore(sha string) error {
 		return err
 	}
 	st := &staged{codeRecord: codeRecord{SHA256: sha}, store: c}
-	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
+	if st.tmp, err = os.MkdirTemp(c.trees, c.tmp); err != nil {
 		return err
 	}
 	if err := unpack(st.tmp, c.limit, zip); err != nil {
@@ -178,12 +180,12 @@ func (c *codeStore) hold(sha string) {
 	c.refs[sha]++
 }
 
-// release gives a reference back, and removes the code with the last one. The caller has made durable before that
-// nothing needs the code.
+// release gives a reference back, and removes the code with the last one; before the count is complete that is left to
+// sweep. The caller has made durable before that nothing needs the code.
 func (c *codeStore) release(sha string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refs[sha]--; c.refs[sha] > 0 {
+	if c.refs[sha]--; c.refs[sha] > 0 || !c.counted {
 		return nil
 	}
 	delete(c.refs, sha)
@@ -199,15 +201,19 @@ func (c *codeStore) remove(sha string) error {
 	if !c.installed(sha) {
 		return err
 	}
-	trash := filepath.Join(c.trees, scratch+uuid.NewString())
+	trash := filepath.Join(c.trees, c.tmp+uuid.NewString())
 	if e := os.Rename(c.folder(sha), trash); e != nil {
 		return errors.Join(err, e)
 	}
 	return errors.Join(err, removeTree(trash))
 }
 
-// sweep removes what a crash left behind: scratch, and code that no record refers to. Call it when all are held.
+// sweep removes what a crash left behind: scratch of other processes, and code that no record refers to. Call it when all
+// are held. From then on code goes with its last reference.
 func (c *codeStore) sweep() error {
+	c.mu.Lock()
+	c.counted = true
+	c.mu.Unlock()
 	errs := []error{c.sweepFolder(c.dir)}
 	if c.trees != c.dir {
 		errs = append(errs, c.sweepFolder(c.trees))
@@ -225,6 +231,7 @@ func (c *codeStore) sweepFolder(dir string) error {
 	var errs []error
 	for _, e := range entries {
 		switch name := e.Name(); {
+		case strings.HasPrefix(name, c.tmp):
 		case strings.HasPrefix(name, scratch):
 			errs = append(errs, removeTree(filepath.Join(dir, name)))
 		case c.refs[strings.TrimSuffix(name, ".zip")] == 0 && isSHA256(strings.TrimSuffix(name, ".zip")):

@@ -147,6 +147,7 @@ func TestStartAfterACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.open()
+	<-x.roused
 	if n := len(x.packages()); n != 2 {
 		t.Errorf("got %v", x.packages())
 	}

@@ -19,15 +19,18 @@ const codeStorage = 80530636800
 // GetAccountSettings answers with the limits that hold here and with what is used of them.
 func (s *Service) GetAccountSettings(context.Context, *sdk.GetAccountSettingsInput) (*sdk.GetAccountSettingsOutput, error) {
 	usage := &types.AccountUsage{}
-	s.functions.Range(func(_, v any) bool {
-		if n := v.(*function).state.Load(); n != nil {
+	for _, name := range s.names.all() {
+		n, err := s.look(name)
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
 			usage.FunctionCount++
 			for _, v := range n.versions {
 				usage.TotalCodeSize += v.Code.Size
 			}
 		}
-		return true
-	})
+	}
 	return &sdk.GetAccountSettingsOutput{
 		AccountLimit: &types.AccountLimit{
 			CodeSizeUnzipped: maxUnzipped, CodeSizeZipped: maxZip, TotalCodeSize: codeStorage,
@@ -63,12 +66,14 @@ func (s *Service) GetFunctionConcurrency(_ context.Context, in *sdk.GetFunctionC
 	if err != nil {
 		return nil, err
 	}
-	if f := s.find(name); f != nil {
-		if n := f.state.Load(); n != nil {
-			return &sdk.GetFunctionConcurrencyOutput{ReservedConcurrentExecutions: clonePtr(n.record.Reserved)}, nil
-		}
+	n, err := s.look(name)
+	if err != nil {
+		return nil, err
 	}
-	return nil, notFound("Function not found: %s", s.arn(name, latest))
+	if n == nil {
+		return nil, notFound("Function not found: %s", s.arn(name, latest))
+	}
+	return &sdk.GetFunctionConcurrencyOutput{ReservedConcurrentExecutions: clonePtr(n.record.Reserved)}, nil
 }
 
 // DeleteFunctionConcurrency gives a function's reserved executions back.

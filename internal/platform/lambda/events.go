@@ -154,7 +154,10 @@ func (q *eventQueue) run(key string) error {
 		return q.deliver(key, e)
 	}
 	r := ref{e.Function, e.Qualifier}
-	retries, maxAge := q.service.asyncLimits(r)
+	retries, maxAge, err := q.service.asyncLimits(r)
+	if err != nil {
+		return err
+	}
 	log := q.service.cfg.Logger.With("function", q.service.arn(e.Function, e.Qualifier), "requestId", e.ID)
 	now := q.service.cfg.Clock.Now()
 	if now.Sub(e.Accepted) > maxAge {
@@ -223,16 +226,12 @@ func (q *eventQueue) close() {
 }
 
 // asyncLimits gives how often a failing event of this function is tried again, and how old it may get.
-func (s *Service) asyncLimits(r ref) (retries int, maxAge time.Duration) {
+func (s *Service) asyncLimits(r ref) (retries int, maxAge time.Duration, err error) {
 	retries, maxAge = defaultRetries, defaultMaxAge
 	if r.qualifier == "" {
 		r.qualifier = latest
 	}
-	f := s.find(r.name)
-	if f == nil {
-		return
-	}
-	n := f.state.Load()
+	n, err := s.look(r.name)
 	if n == nil || n.async[r.qualifier] == nil {
 		return
 	}

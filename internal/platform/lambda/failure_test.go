@@ -99,7 +99,7 @@ func TestNothingIsHalfDoneWhenTheStoreFails(t *testing.T) {
 			if after := x.packages(); !slices.Equal(after, files) {
 				t.Errorf("a failed change has changed the files %v to %v", files, after)
 			}
-			if x.find("other") != nil || x.reserved.Load() != 0 {
+			if x.found("other") != nil || x.reserved.Load() != 0 {
 				t.Error("a failed change has left something")
 			}
 			brittle.breakWhen(nil)

@@ -64,7 +64,11 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 			return nil, err
 		}
 	}
-	if s.find(r.name) != nil {
+	f, err := s.find(r.name)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
 		return nil, conflict("Function already exist: %s", r.name)
 	}
 	if err := s.checkSigned(signing); err != nil {
@@ -75,7 +79,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 	if err != nil {
 		return nil, err
 	}
-	f := &function{name: r.name}
+	f = &function{name: r.name}
 	var v *versionRecord
 	if err = s.checkSizes(st.SHA256, config.Layers); err == nil {
 		v, err = s.create(ctx, f, in, config, st.codeRecord, signing)
@@ -106,7 +110,7 @@ func (s *Service) reserveName(f *function) error {
 		}
 		o := other.(*function)
 		o.change.Lock()
-		there := o.state.Load() != nil
+		there := o.state.Load() != nil || o.asleep.Load()
 		if !there {
 			s.functions.CompareAndDelete(f.name, o)
 		}
@@ -192,7 +196,10 @@ func architectures(given []types.Architecture) []string {
 // lookup finds what a reference names, once no transition is under way, for the operations that read.
 func (s *Service) lookup(ctx context.Context, r ref) (*snapshot, *version, error) {
 	missing := notFound("Function not found: %s", s.arn(r.name, r.qualifier))
-	f := s.find(r.name)
+	f, err := s.find(r.name)
+	if err != nil {
+		return nil, nil, err
+	}
 	if f == nil {
 		return nil, nil, missing
 	}
@@ -270,7 +277,10 @@ func (s *Service) DeleteFunction(ctx context.Context, in *sdk.DeleteFunctionInpu
 }
 
 func (s *Service) deleteFunction(ctx context.Context, name string, missing error) error {
-	f := s.find(name)
+	f, err := s.find(name)
+	if err != nil {
+		return err
+	}
 	if f == nil {
 		return missing
 	}

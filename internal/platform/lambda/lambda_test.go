@@ -113,10 +113,20 @@ func (x *fixture) create(name string) {
 	x.settled(name)
 }
 
+// found gives a function, or nil.
+func (x *fixture) found(name string) *function {
+	x.t.Helper()
+	f, err := x.find(name)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return f
+}
+
 // settled waits for the transition of a function.
 func (x *fixture) settled(name string) *snapshot {
 	x.t.Helper()
-	n, err := x.await(x.t.Context(), x.find(name))
+	n, err := x.await(x.t.Context(), x.found(name))
 	if err != nil || n.settled != nil {
 		x.t.Fatalf("%s did not settle: %v", name, err)
 	}

@@ -62,7 +62,7 @@ func (c *codeStore) merge(layers []layerUse) error {
 	}
 	st := &staged{codeRecord: codeRecord{SHA256: id}, store: c}
 	var err error
-	if st.tmp, err = os.MkdirTemp(c.trees, scratch); err != nil {
+	if st.tmp, err = os.MkdirTemp(c.trees, c.tmp); err != nil {
 		return err
 	}
 	if err := unpack(st.tmp, c.limit, zips...); err != nil {

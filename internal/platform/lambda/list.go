@@ -47,7 +47,7 @@ func unmark(marker *string) (string, error) {
 }
 
 // ListFunctions lists functions by name, with FunctionVersion ALL every version of each.
-func (s *Service) ListFunctions(_ context.Context, in *sdk.ListFunctionsInput) (*sdk.ListFunctionsOutput, error) {
+func (s *Service) ListFunctions(ctx context.Context, in *sdk.ListFunctionsInput) (*sdk.ListFunctionsOutput, error) {
 	c := &constraints{}
 	c.enum("functionVersion", string(in.FunctionVersion), "ALL")
 	c.integer("maxItems", in.MaxItems, 1, 10000)
@@ -57,7 +57,7 @@ func (s *Service) ListFunctions(_ context.Context, in *sdk.ListFunctionsInput) (
 	}
 	type entry struct {
 		key string
-		v   *version
+		v   *versionRecord
 		q   string
 	}
 	from, err := unmark(in.Marker)
@@ -72,20 +72,24 @@ func (s *Service) ListFunctions(_ context.Context, in *sdk.ListFunctionsInput) (
 	}
 	var all []entry
 	for _, name := range functions[at:] {
-		f := s.find(name)
-		if f == nil {
-			continue
-		}
-		n := f.state.Load()
-		switch {
-		case n == nil:
-			continue
-		case in.FunctionVersion == "":
-			all = append(all, entry{name, n.versions[latest], ""})
-		default:
-			all = append(all, entry{sortable(name, latest), n.versions[latest], latest})
-			for _, v := range n.published() {
-				all = append(all, entry{sortable(name, v.Version), v, v.Version})
+		if in.FunctionVersion == "" {
+			v, err := s.latestOf(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			if v != nil {
+				all = append(all, entry{name, v, ""})
+			}
+		} else {
+			n, err := s.look(name)
+			if err != nil {
+				return nil, err
+			}
+			if n != nil {
+				all = append(all, entry{sortable(name, latest), n.versions[latest].versionRecord, latest})
+				for _, v := range n.published() {
+					all = append(all, entry{sortable(name, v.Version), v.versionRecord, v.Version})
+				}
 			}
 		}
 		if i := slices.IndexFunc(all, func(e entry) bool { return e.key >= from }); i >= 0 && len(all)-i > pageSize {
@@ -98,7 +102,7 @@ func (s *Service) ListFunctions(_ context.Context, in *sdk.ListFunctionsInput) (
 	}
 	out := &sdk.ListFunctionsOutput{Functions: []types.FunctionConfiguration{}, NextMarker: next}
 	for _, e := range items {
-		out.Functions = append(out.Functions, s.summarize(e.v.versionRecord, e.q))
+		out.Functions = append(out.Functions, s.summarize(e.v, e.q))
 	}
 	return out, nil
 }

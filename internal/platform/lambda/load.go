@@ -5,77 +5,137 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/store"
 )
 
-// load reads all functions. Transitions that were interrupted are ended before it returns, so that every function that
-// could be invoked before can be invoked again.
+// load finds the functions in the store. It reads of each only what must be known before anybody asks for it: its name,
+// what it claims of the account's concurrency, and its URLs. All else waits for wake, so that the time of a start does not
+// grow with the versions.
 func (s *Service) load(ctx context.Context) error {
-	drafts := map[string]*snapshot{}
-	err := scan(ctx, s.cfg.Store, functionBucket, func(key string, r functionRecord) error {
-		drafts[key] = newSnapshot(r)
+	claims := map[string]int64{} // by provisioned concurrency
+	err := scan(ctx, s.cfg.Store, provisionedBucket, func(key string, r provisionedRecord) error {
+		name, _, _ := strings.Cut(key, "/")
+		claims[name] += int64(r.Requested)
 		return nil
 	})
-	// of finds the function that a key belongs to, and the rest of the key.
-	of := func(key string) (*snapshot, string, error) {
-		name, rest, _ := strings.Cut(key, "/")
-		if n := drafts[name]; n != nil {
-			return n, rest, nil
-		}
-		return nil, "", fmt.Errorf("the store has %q, but no function %s", key, name)
+	if err != nil {
+		return err
 	}
-	// What records refer to must outlive the sweep; from then on the snapshots hold it.
-	var held []string
-	defer func() {
-		for _, sha := range held {
-			s.releaseCode(sha)
+	var names []string
+	err = scan(ctx, s.cfg.Store, functionBucket, func(name string, r functionRecord) error {
+		f := &function{name: name, claimed: claims[name]}
+		if r.Reserved != nil {
+			f.claimed = int64(*r.Reserved)
 		}
-	}()
-	if err == nil {
-		err = scan(ctx, s.cfg.Store, versionBucket, func(key string, r versionRecord) error {
-			n, _, err := of(key)
-			if err != nil {
-				return err
-			}
-			for _, sha := range r.content() {
-				s.codes.hold(sha)
-				held = append(held, sha)
-			}
-			n.versions[r.Version] = &version{versionRecord: &r}
+		f.asleep.Store(true)
+		s.reserved.Add(f.claimed)
+		s.functions.Store(name, f)
+		names = append(names, name)
+		return nil
+	})
+	s.names.fill(names)
+	return errors.Join(err,
+		scan(ctx, s.cfg.Store, urlBucket, func(key string, u urlRecord) error {
+			name, q, _ := strings.Cut(key, "/")
+			s.urls.Store(u.ID, urlTarget{name, q})
 			return nil
-		})
-	}
-	err = errors.Join(err,
-		each(ctx, s, aliasBucket, of, func(n *snapshot) map[string]*aliasRecord { return n.aliases }),
-		each(ctx, s, policyBucket, of, func(n *snapshot) map[string]*policyRecord { return n.policies }),
-		each(ctx, s, asyncBucket, of, func(n *snapshot) map[string]*asyncRecord { return n.async }),
-		each(ctx, s, urlBucket, of, func(n *snapshot) map[string]*urlRecord { return n.urls }),
-		each(ctx, s, provisionedBucket, of, func(n *snapshot) map[string]*provisionedRecord { return n.warm }),
-		each(ctx, s, runtimeBucket, of, func(n *snapshot) map[string]*runtimeRecord { return n.runtimes }),
+		}),
 		s.loadLayers(ctx),
 		s.loadSigning(ctx),
 	)
-	if err != nil {
-		return err
+}
+
+// wakeAll wakes every function, those with environments to keep ready first, and then removes the code that none needs.
+// A function that cannot be read stays asleep, and is tried again when somebody asks for it; then no code is removed
+// before the next start.
+func (s *Service) wakeAll() {
+	defer close(s.roused)
+	names := s.names.all()
+	complete := true
+	for _, ready := range []bool{true, false} {
+		for _, name := range names {
+			v, ok := s.functions.Load(name)
+			if !ok {
+				continue // deleted meanwhile
+			}
+			f := v.(*function)
+			if ready && f.claim() == 0 {
+				continue
+			}
+			err := s.wake(f)
+			if s.lifetime.Err() != nil {
+				return
+			}
+			if err != nil {
+				complete = false
+				s.cfg.Logger.Error("lambda: a function cannot be read from the store", "error", err)
+			}
+		}
+	}
+	if !complete {
+		return
 	}
 	if err := s.codes.sweep(); err != nil {
 		s.cfg.Logger.Warn("lambda: leftovers of deployment packages stay on disk", "error", err)
 	}
-	for name, n := range drafts {
-		if err := s.revive(ctx, name, n); err != nil {
-			return fmt.Errorf("function %s: %w", name, err)
-		}
+}
+
+func (f *function) claim() int64 {
+	f.change.Lock()
+	defer f.change.Unlock()
+	return f.claimed
+}
+
+// wake reads a function that sleeps and puts it into service. Transitions that were interrupted are ended before it
+// returns, so that a function that could be invoked before the start can be invoked again. Of calls at the same time one
+// works, and the others wait for it.
+func (s *Service) wake(f *function) error {
+	if !f.asleep.Load() {
+		return nil
 	}
-	s.names.fill(slices.Collect(maps.Keys(drafts)))
+	f.change.Lock()
+	defer f.change.Unlock()
+	if !f.asleep.Load() {
+		return nil
+	}
+	n, err := s.read(s.lifetime, f.name)
+	if err == nil {
+		err = s.revive(s.lifetime, f, n)
+	}
+	if err != nil {
+		return fmt.Errorf("function %s: %w", f.name, err)
+	}
+	f.asleep.Store(false)
 	return nil
 }
 
-// revive puts a loaded function into service. Code that is lost or damaged fails its versions, and not the start.
-func (s *Service) revive(ctx context.Context, name string, n *snapshot) error {
+// read gives all that the store has of one function.
+func (s *Service) read(ctx context.Context, name string) (*snapshot, error) {
+	var r functionRecord
+	if err := s.get(ctx, functionBucket, name, &r); err != nil {
+		return nil, err
+	}
+	n := newSnapshot(r)
+	of := store.Prefix(name + "/")
+	err := scanRange(ctx, s.cfg.Store, versionBucket, of, func(_ string, r versionRecord) error {
+		n.versions[r.Version] = &version{versionRecord: &r}
+		return nil
+	})
+	return n, errors.Join(err,
+		each(ctx, s, aliasBucket, of, n.aliases),
+		each(ctx, s, policyBucket, of, n.policies),
+		each(ctx, s, asyncBucket, of, n.async),
+		each(ctx, s, urlBucket, of, n.urls),
+		each(ctx, s, provisionedBucket, of, n.warm),
+		each(ctx, s, runtimeBucket, of, n.runtimes),
+	)
+}
+
+// revive puts a function that was read into service; the caller holds its lock. Code that is lost or damaged fails its
+// versions, and not the function.
+func (s *Service) revive(ctx context.Context, f *function, n *snapshot) error {
 	if n.versions[latest] == nil {
 		return fmt.Errorf("the store has no %s of it", latest)
 	}
@@ -84,12 +144,12 @@ func (s *Service) revive(ctx context.Context, name string, n *snapshot) error {
 		r := *v.versionRecord
 		err := s.restore(&r)
 		if err != nil {
-			s.cfg.Logger.Error("lambda: the code of a version cannot be restored", "function", s.arn(name, q), "error", err)
+			s.cfg.Logger.Error("lambda: the code of a version cannot be restored", "function", s.arn(f.name, q), "error", err)
 			r.State = creating
 		}
 		if r.State.Value == pending || r.Update.Value == updateRunning {
 			r = r.settled(err)
-			if err := put(b, versionBucket, name+"/"+q, r); err != nil {
+			if err := put(b, versionBucket, f.name+"/"+q, r); err != nil {
 				return err
 			}
 		}
@@ -100,28 +160,59 @@ func (s *Service) revive(ctx context.Context, name string, n *snapshot) error {
 			return err
 		}
 	}
-	f := &function{name: name}
 	s.swap(f, n)
-	s.functions.Store(name, f)
-	for q, u := range n.urls {
-		s.urls.Store(u.ID, urlTarget{name, q})
+	return nil
+}
+
+// latestOf gives $LATEST of a function, or nil where there is none, and wakes nobody: a list shows many functions at once,
+// and of each no more than this.
+func (s *Service) latestOf(ctx context.Context, name string) (*versionRecord, error) {
+	v, ok := s.functions.Load(name)
+	if !ok {
+		return nil, nil
+	}
+	f := v.(*function)
+	if !f.asleep.Load() {
+		if n := f.state.Load(); n != nil {
+			return n.versions[latest].versionRecord, nil
+		}
+		return nil, nil
+	}
+	r := &versionRecord{}
+	err := s.get(ctx, versionBucket, name+"/"+latest, r)
+	if errors.Is(err, store.ErrNotFound) { // woken and deleted meanwhile
+		return nil, nil
+	}
+	return r, err
+}
+
+// get reads one record.
+func (s *Service) get(ctx context.Context, bucket, key string, record any) error {
+	raw, err := s.cfg.Store.Get(ctx, bucket, key)
+	if err == nil {
+		err = json.Unmarshal(raw, record)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: record %q cannot be read: %w", bucket, key, err)
 	}
 	return nil
 }
 
-// each reads the records of one kind into the functions that they belong to.
-func each[T any](ctx context.Context, s *Service, bucket string, of func(key string) (*snapshot, string, error), in func(*snapshot) map[string]*T) error {
-	return scan(ctx, s.cfg.Store, bucket, func(key string, r T) error {
-		n, q, err := of(key)
-		if err == nil {
-			in(n)[q] = &r
-		}
-		return err
+// each reads the records of one kind of a function by their qualifiers.
+func each[T any](ctx context.Context, s *Service, bucket string, of store.Range, in map[string]*T) error {
+	return scanRange(ctx, s.cfg.Store, bucket, of, func(key string, r T) error {
+		_, q, _ := strings.Cut(key, "/")
+		in[q] = &r
+		return nil
 	})
 }
 
 func scan[T any](ctx context.Context, st store.Store, bucket string, each func(key string, record T) error) error {
-	for e, err := range st.Scan(ctx, bucket, store.Range{}) {
+	return scanRange(ctx, st, bucket, store.Range{}, each)
+}
+
+func scanRange[T any](ctx context.Context, st store.Store, bucket string, keys store.Range, each func(key string, record T) error) error {
+	for e, err := range st.Scan(ctx, bucket, keys) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", bucket, err)
 		}

@@ -17,11 +17,10 @@ func (s *Service) MayInvoke(principal, source, function string) bool {
 	if err != nil {
 		return false
 	}
-	f := s.find(r.name)
-	if f == nil {
-		return false
+	n, err := s.look(r.name)
+	if err != nil {
+		s.cfg.Logger.Error("lambda: a resource policy cannot be read; the call is refused", "function", function, "error", err)
 	}
-	n := f.state.Load()
 	if n == nil {
 		return false
 	}

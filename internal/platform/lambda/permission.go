@@ -100,11 +100,10 @@ func (s *Service) GetPolicy(_ context.Context, in *sdk.GetPolicyInput) (*sdk.Get
 		return nil, err
 	}
 	missing := notFound("The resource you requested does not exist.")
-	f := s.find(r.name)
-	if f == nil {
-		return nil, missing
+	n, err := s.look(r.name)
+	if err != nil {
+		return nil, err
 	}
-	n := f.state.Load()
 	if n == nil || n.policies[policyKey(r)] == nil {
 		return nil, missing
 	}

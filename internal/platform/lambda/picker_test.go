@@ -147,7 +147,7 @@ func (x *fixture) fill(functions, versions int) {
 	x.release("fn-0", "one")
 	x.release("fn-0", "two")
 	x.alias("fn-0", "live", "1", map[string]float64{"2": 0.1})
-	n := x.find("fn-0").state.Load()
+	n := x.found("fn-0").state.Load()
 	record := func(bucket, key string, v any) {
 		raw, err := json.Marshal(v)
 		if err != nil {

@@ -161,7 +161,10 @@ func (s *Service) provisionedOf(function, qualifier *string) (*function, *snapsh
 	if r.qualifier == latest {
 		return nil, nil, r, invalid("The function resource provided must be an alias or a published version.")
 	}
-	f := s.find(r.name)
+	f, err := s.find(r.name)
+	if err != nil {
+		return nil, nil, r, err
+	}
 	if f == nil {
 		return nil, nil, r, s.noTarget(r)
 	}
@@ -204,9 +207,13 @@ func (s *Service) ListProvisionedConcurrencyConfigs(_ context.Context, in *sdk.L
 	if err != nil {
 		return nil, err
 	}
+	f, err := s.find(r.name)
+	if err != nil {
+		return nil, err
+	}
 	out := &sdk.ListProvisionedConcurrencyConfigsOutput{ProvisionedConcurrencyConfigs: []types.ProvisionedConcurrencyConfigListItem{}, NextMarker: next}
 	for _, q := range qualifiers {
-		out.ProvisionedConcurrencyConfigs = append(out.ProvisionedConcurrencyConfigs, s.describeProvisioned(s.find(r.name), n, q))
+		out.ProvisionedConcurrencyConfigs = append(out.ProvisionedConcurrencyConfigs, s.describeProvisioned(f, n, q))
 	}
 	return out, nil
 }

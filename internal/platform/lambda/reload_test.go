@@ -83,7 +83,7 @@ func TestEverythingAcknowledgedIsThereAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.open()
-	if x.find("fn") != nil {
+	if x.found("fn") != nil {
 		t.Error("a deleted function is back")
 	}
 	x.create("fn") // nothing of the old one may be in its way

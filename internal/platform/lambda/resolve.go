@@ -59,11 +59,13 @@ func (s *Service) resolve(r ref, payload []byte) (target, error) {
 
 // place finds where a reference leads and chooses no version yet.
 func (s *Service) place(r ref) (target, error) {
-	v, ok := s.functions.Load(r.name)
-	if !ok {
+	f, err := s.find(r.name)
+	if err != nil {
+		return target{}, err
+	}
+	if f == nil {
 		return target{}, s.noTarget(r)
 	}
-	f := v.(*function)
 	n := f.state.Load()
 	if n == nil {
 		return target{}, s.noTarget(r)
@@ -96,7 +98,11 @@ func (s *Service) settledTarget(ctx context.Context, r ref, payload []byte) (tar
 	if !errors.As(err, &notReady) {
 		return t, err
 	}
-	if f := s.find(r.name); f != nil {
+	f, err := s.find(r.name)
+	if err != nil {
+		return t, err
+	}
+	if f != nil {
 		if _, err := s.await(ctx, f); err != nil {
 			return t, err
 		}

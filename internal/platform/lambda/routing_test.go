@@ -248,7 +248,7 @@ func TestVersionsAndAliases(t *testing.T) {
 				}
 			},
 			"": func(rt *rapid.T) {
-				n := x.find("fn").state.Load()
+				n := x.found("fn").state.Load()
 				for name, a := range n.aliases {
 					if !slices.Equal(a.Routing.Versions(), aliases[name]) {
 						rt.Fatalf("alias %s routes to %v, want %v", name, a.Routing.Versions(), aliases[name])

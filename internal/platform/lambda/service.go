@@ -4,7 +4,8 @@
 //
 // Every function has one immutable snapshot behind an atomic pointer. Whoever changes a function holds its lock, writes
 // the change to the store, and then replaces the snapshot; invocations only load the pointer. So an invocation that
-// starts after a change has been answered sees that change, and no invocation ever waits for a change.
+// starts after a change has been answered sees that change, and no invocation ever waits for a change. After a start a
+// function sleeps in the store until somebody asks for it, or until its turn comes in the background.
 //
 // https://docs.aws.amazon.com/lambda/latest/api/welcome.html
 package lambda
@@ -54,8 +55,9 @@ type Service struct {
 
 	arnPrefix string // of this account's functions, up to the name
 
-	functions sync.Map // name → *function
-	names     names    // of the functions
+	functions sync.Map      // name → *function
+	names     names         // of the functions
+	roused    chan struct{} // closed when no function sleeps any more, or the service closes
 	layers    *layers
 	signing   signings
 	urls      sync.Map // id → urlTarget
@@ -75,8 +77,8 @@ type Service struct {
 	closeOnce sync.Once
 }
 
-// New loads all functions from the store, ends the transitions that were interrupted, and takes up the asynchronous
-// invocations that were acknowledged but not done. The caller ends the service with Close.
+// New finds the functions in the store, each of which is read when it is first asked for, or in the background; it takes
+// up the asynchronous invocations that were acknowledged but not done. The caller ends the service with Close.
 func New(cfg Config) (*Service, error) {
 	switch {
 	case cfg.Store == nil:
@@ -118,7 +120,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
-	s := &Service{cfg: cfg, codes: codes, arnPrefix: "arn:aws:lambda:" + cfg.Region + ":" + cfg.Account + ":function:"}
+	s := &Service{cfg: cfg, codes: codes, roused: make(chan struct{}), arnPrefix: "arn:aws:lambda:" + cfg.Region + ":" + cfg.Account + ":function:"}
 	s.provisioner, _ = cfg.Executor.(Provisioner)
 	s.lifetime, s.stop = context.WithCancel(context.Background())
 	s.queue = newEventQueue(s)
@@ -136,6 +138,7 @@ func New(cfg Config) (*Service, error) {
 		s.queue.close()
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
+	s.work.Go(s.wakeAll)
 	return s, nil
 }
 

@@ -12,12 +12,11 @@ import (
 
 // functionNamed gives the snapshot of a function that exists.
 func (s *Service) functionNamed(name string) (*snapshot, error) {
-	if f := s.find(name); f != nil {
-		if n := f.state.Load(); n != nil {
-			return n, nil
-		}
+	n, err := s.look(name)
+	if n == nil && err == nil {
+		err = notFound("Function not found: %s", s.arn(name, ""))
 	}
-	return nil, notFound("Function not found: %s", s.arn(name, ""))
+	return n, err
 }
 
 // PutFunctionRecursionConfig records whether a function may call itself in a loop. Loops are not detected here, so none
@@ -118,11 +117,10 @@ func (s *Service) GetRuntimeManagementConfig(_ context.Context, in *sdk.GetRunti
 		return nil, err
 	}
 	missing := notFound("Function not found: %s", s.arn(r.name, r.qualifier))
-	f := s.find(r.name)
-	if f == nil {
-		return nil, missing
+	n, err := s.look(r.name)
+	if err != nil {
+		return nil, err
 	}
-	n := f.state.Load()
 	if n == nil || n.versions[r.qualifier] == nil {
 		return nil, missing
 	}

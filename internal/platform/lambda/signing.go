@@ -202,7 +202,11 @@ func (s *Service) DeleteCodeSigningConfig(ctx context.Context, in *sdk.DeleteCod
 	if _, ok := s.signing.all[id]; !ok {
 		return nil, noSigning(in.CodeSigningConfigArn)
 	}
-	if used := s.signed(id); len(used) > 0 {
+	used, err := s.signed(id)
+	if err != nil {
+		return nil, err
+	}
+	if len(used) > 0 {
 		return nil, conflict("The code signing configuration %s is in use by %d functions. Detach it from them first.", value(in.CodeSigningConfigArn), len(used))
 	}
 	b := &store.Batch{}
@@ -247,7 +251,11 @@ func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.Li
 	if _, ok := s.signing.all[id]; !ok {
 		return nil, noSigning(in.CodeSigningConfigArn)
 	}
-	names, next, err := page(s.signed(id), func(n string) string { return n }, in.Marker, in.MaxItems)
+	all, err := s.signed(id)
+	if err != nil {
+		return nil, err
+	}
+	names, next, err := page(all, func(n string) string { return n }, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
@@ -259,16 +267,18 @@ func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.Li
 }
 
 // signed lists the functions under a configuration.
-func (s *Service) signed(id string) []string {
+func (s *Service) signed(id string) ([]string, error) {
 	var names []string
 	for _, name := range s.names.all() {
-		if f := s.find(name); f != nil {
-			if n := f.state.Load(); n != nil && n.record.Signing == id {
-				names = append(names, name)
-			}
+		n, err := s.look(name)
+		if err != nil {
+			return nil, err
+		}
+		if n != nil && n.record.Signing == id {
+			names = append(names, name)
 		}
 	}
-	return names
+	return names, nil
 }
 
 // PutFunctionCodeSigningConfig puts a function under a configuration. Code that is there stays.

@@ -13,14 +13,16 @@ import (
 )
 
 // function is the place of one function name. What it holds is in its snapshot; nil means that there is no such function
-// (being created or already deleted).
+// (being created or already deleted), or that it sleeps.
 type function struct {
-	name   string
-	change sync.Mutex // held while a change is made, the write to the store included
-	state  atomic.Pointer[snapshot]
-	active atomic.Int64 // invocations under way, of those that the function's own concurrency is for
-	inside atomic.Int64 // all invocations under way
-	warm   warmth       // environments that are kept ready
+	name    string
+	change  sync.Mutex // held while a change is made, the write to the store included
+	state   atomic.Pointer[snapshot]
+	asleep  atomic.Bool  // it is in the store alone: nobody has asked for it since the start (Service.wake)
+	claimed int64        // what Service.reserved counts of it; guarded by change
+	active  atomic.Int64 // invocations under way, of those that the function's own concurrency is for
+	inside  atomic.Int64 // all invocations under way
+	warm    warmth       // environments that are kept ready
 }
 
 // snapshot is all there is to know of a function at one instant. It is never changed, only replaced.
@@ -179,7 +181,9 @@ func (s *Service) swap(f *function, n *snapshot) {
 		s.connect(n, old)
 		f.state.Store(n)
 	}
-	s.reserved.Add(claimed(n) - claimed(old))
+	claim := claimed(n)
+	s.reserved.Add(claim - f.claimed)
+	f.claimed = claim
 	if len(old.warm)+len(n.warm) > 0 {
 		s.warmUp(f)
 	}

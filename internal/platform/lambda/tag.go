@@ -58,16 +58,15 @@ func (s *Service) ListTags(_ context.Context, in *sdk.ListTagsInput) (*sdk.ListT
 	if err != nil {
 		return nil, err
 	}
-	if f := s.find(name); f != nil {
-		if n := f.state.Load(); n != nil {
-			tags := maps.Clone(n.record.Tags)
-			if tags == nil {
-				tags = map[string]string{}
-			}
-			return &sdk.ListTagsOutput{Tags: tags}, nil
-		}
+	n, err := s.functionNamed(name)
+	if err != nil {
+		return nil, err
 	}
-	return nil, notFound("Function not found: %s", s.arn(name, ""))
+	tags := maps.Clone(n.record.Tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	return &sdk.ListTagsOutput{Tags: tags}, nil
 }
 
 // retag edits the tags of a function, which gives $LATEST a new revision.

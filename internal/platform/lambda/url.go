@@ -128,16 +128,18 @@ func (s *Service) GetFunctionUrlConfig(ctx context.Context, in *sdk.GetFunctionU
 	if err != nil {
 		return nil, err
 	}
-	if f := s.find(r.name); f != nil {
-		if n := f.state.Load(); n != nil && n.urls[r.qualifier] != nil {
-			d := s.describeURL(ctx, n.urls[r.qualifier], r)
-			return &sdk.GetFunctionUrlConfigOutput{
-				AuthType: d.AuthType, CreationTime: d.CreationTime, FunctionArn: d.FunctionArn, FunctionUrl: d.FunctionUrl, LastModifiedTime: d.LastModifiedTime,
-				Cors: d.Cors, InvokeMode: d.InvokeMode,
-			}, nil
-		}
+	n, err := s.look(r.name)
+	if err != nil {
+		return nil, err
 	}
-	return nil, notFound("%s", noURL)
+	if n == nil || n.urls[r.qualifier] == nil {
+		return nil, notFound("%s", noURL)
+	}
+	d := s.describeURL(ctx, n.urls[r.qualifier], r)
+	return &sdk.GetFunctionUrlConfigOutput{
+		AuthType: d.AuthType, CreationTime: d.CreationTime, FunctionArn: d.FunctionArn, FunctionUrl: d.FunctionUrl, LastModifiedTime: d.LastModifiedTime,
+		Cors: d.Cors, InvokeMode: d.InvokeMode,
+	}, nil
 }
 
 // UpdateFunctionUrlConfig changes what is given of a URL's settings. The address stays.

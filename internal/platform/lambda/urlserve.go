@@ -101,11 +101,10 @@ func (s *Service) urlNamed(id string) (*snapshot, urlTarget, *urlRecord) {
 		return nil, urlTarget{}, nil
 	}
 	to := v.(urlTarget)
-	f := s.find(to.function)
-	if f == nil {
-		return nil, to, nil
+	n, err := s.look(to.function)
+	if err != nil {
+		s.cfg.Logger.Error("lambda: the function of a URL cannot be read", "function", to.function, "error", err)
 	}
-	n := f.state.Load()
 	if n == nil || n.urls[to.qualifier] == nil || n.urls[to.qualifier].ID != id {
 		return nil, to, nil
 	}
