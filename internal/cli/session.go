@@ -40,6 +40,9 @@ func (a *app) awsConfig(ctx context.Context, manifestEndpoint, manifestRegion st
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
 	}
+	if cfg.BaseEndpoint != nil {
+		cfg.HTTPClient = lacking{cfg.HTTPClient}
+	}
 	return cfg, nil
 }
 
