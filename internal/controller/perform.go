@@ -125,7 +125,7 @@ func (e *cannot) Error() string { return e.why }
 // refused reports whether an error says that nothing was done and that repeating is useless: AWS blames the caller, and
 // not for being too quick or for a state that passes.
 func refused(err error) bool {
-	if c := (*cannot)(nil); errors.As(err, &c) {
+	if c := (*cannot)(nil); errors.As(err, &c) || errors.Is(err, release.ErrUnsupported) {
 		return true
 	}
 	var api smithy.APIError

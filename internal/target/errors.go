@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/tealdeploy/teal/internal/release"
 )
 
 // UnsupportedError says that an endpoint does not have an operation that a release needs.
@@ -23,6 +25,9 @@ func (e *UnsupportedError) Error() string {
 
 // Unwrap gives the endpoint's own answer.
 func (e *UnsupportedError) Unwrap() error { return e.Err }
+
+// Is makes it a release.ErrUnsupported.
+func (e *UnsupportedError) Is(target error) bool { return target == release.ErrUnsupported }
 
 // code gives the AWS error code of err, or "".
 func code(err error) string {
