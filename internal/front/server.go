@@ -124,10 +124,10 @@ func (s *Server) Close() error {
 // end stops the listener and closes the connections that which picks.
 func (s *Server) end(which func(*conn) bool) {
 	s.setup()
-	s.handed.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = true
+	s.ended = true // before the listener ends, so that Serve knows why
+	s.handed.Close()
 	for c := range s.conns {
 		if which(c) {
 			c.nc.Close()
