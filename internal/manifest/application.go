@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"regexp"
 	"sort"
 	"strings"
 
@@ -32,18 +31,18 @@ type defaults struct {
 }
 
 var (
-	appForm      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,38}$`)
-	keyForm      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
-	functionForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	workflowForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)
+	appForm      = newForm(`^[A-Za-z][A-Za-z0-9_-]{0,38}$`)
+	keyForm      = newForm(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+	functionForm = newForm(`^[A-Za-z0-9_-]{1,64}$`)
+	workflowForm = newForm(`^[A-Za-z0-9_.-]{1,80}$`)
 	// AWS forbids aliases that are only digits: they would be versions.
-	aliasForm   = regexp.MustCompile(`^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$`)
-	roleForm    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
-	runtimeForm = regexp.MustCompile(`^[a-z][a-z0-9.]*$`)
-	urlForm     = regexp.MustCompile(`^https?://[^/\s]+/?$`)
-	ledgerForm  = regexp.MustCompile(`^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|[^:\s]+)$`)
-	handlerForm = regexp.MustCompile(`^[^\s]{1,128}$`)
+	aliasForm   = newForm(`^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$`)
+	roleForm    = newForm(`^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+$`)
+	regionForm  = newForm(`^[a-z]{2}(-[a-z]+)+-\d$`)
+	runtimeForm = newForm(`^[a-z][a-z0-9.]*$`)
+	urlForm     = newForm(`^https?://[^/\s]+/?$`)
+	ledgerForm  = newForm(`^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?|[^:\s]+)$`)
+	handlerForm = newForm(`^[^\s]{1,128}$`)
 )
 
 const roleExample = "role: arn:aws:iam::123456789012:role/teal"
@@ -166,7 +165,7 @@ func (a *application) architectures(f field) []string {
 	return out
 }
 
-var environmentForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]+$`)
+var environmentForm = newForm(`^[A-Za-z][A-Za-z0-9_]+$`)
 
 // maxEnvironment is Lambda's bound on names and values together, in bytes.
 const maxEnvironment = 4096

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/release"
@@ -11,7 +10,7 @@ import (
 var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"}
 
 // pathForm is a path as API Gateway's HTTP APIs take it: parts of text or {name}, the last of which may be {name+}.
-var pathForm = regexp.MustCompile(`^/$|^(/([A-Za-z0-9._~:@!$&'()*,;=%-]+|\{[A-Za-z0-9._:-]+\}))*(/\{[A-Za-z0-9._:-]+\+\})?/?$`)
+var pathForm = newForm(`^/$|^(/([A-Za-z0-9._~:@!$&'()*,;=%-]+|\{[A-Za-z0-9._:-]+\}))*(/\{[A-Za-z0-9._:-]+\+\})?/?$`)
 
 const routeExample = "- {method: GET, path: /hello, function: hello}"
 

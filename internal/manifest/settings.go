@@ -2,16 +2,15 @@ package manifest
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/tealdeploy/teal/internal/release"
 )
 
 var (
-	layerForm      = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[A-Za-z0-9_-]{1,140}:[1-9]\d{0,9}$`)
-	deadLetterForm = regexp.MustCompile(`^arn:aws[a-z-]*:(sqs|sns):[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]{1,256}$`)
+	layerForm      = newForm(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[A-Za-z0-9_-]{1,140}:[1-9]\d{0,9}$`)
+	deadLetterForm = newForm(`^arn:aws[a-z-]*:(sqs|sns):[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]{1,256}$`)
 	// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
-	logGroupForm = regexp.MustCompile(`^[A-Za-z0-9_./#-]{1,512}$`)
+	logGroupForm = newForm(`^[A-Za-z0-9_./#-]{1,512}$`)
 )
 
 // maxLayers is Lambda's bound for one function.

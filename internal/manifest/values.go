@@ -147,10 +147,10 @@ func (r *reader) nonEmpty(f field, example string) string {
 }
 
 // matching reads a text of a given form.
-func (r *reader) matching(f field, form *regexp.Regexp, expected, example string) string {
+func (r *reader) matching(f field, shape form, expected, example string) string {
 	before := len(r.faults)
 	s := r.text(f, example)
-	if len(r.faults) == before && !form.MatchString(s) {
+	if len(r.faults) == before && !shape.MatchString(s) {
 		r.fault(r.plain(f.node), fmt.Sprintf("%s takes %s, got %q", f.path, expected, shorten(s)), "write "+example)
 		return ""
 	}

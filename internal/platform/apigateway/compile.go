@@ -10,7 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/xeipuuv/gojsonschema"
 
 	"github.com/tealdeploy/teal/internal/alias"
 	"github.com/tealdeploy/teal/internal/arn"
@@ -68,8 +68,8 @@ type backend interface {
 
 // validator is what a request is held against.
 type validator struct {
-	parameters []string                      // that must be there
-	models     map[string]*jsonschema.Schema // by content type; nil when bodies are not validated
+	parameters []string                        // that must be there
+	models     map[string]*gojsonschema.Schema // by content type; nil when bodies are not validated
 }
 
 // Names of the two sides in a stage's routing.
@@ -181,7 +181,7 @@ func (s *Service) compileMethod(a *api, st types.Stage, stage, before *stage, sd
 			}
 		}
 		if v.ValidateRequestBody {
-			out.validator.models = make(map[string]*jsonschema.Schema)
+			out.validator.models = make(map[string]*gojsonschema.Schema)
 			for contentType, name := range m.RequestModels {
 				schema, err := compileSchema(c.Models[name], c.Models)
 				if err != nil {

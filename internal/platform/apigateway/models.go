@@ -1,16 +1,18 @@
 package apigateway
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/xeipuuv/gojsonschema"
 )
 
 var modelName = regexp.MustCompile(`^[A-Za-z0-9]+$`)
@@ -18,26 +20,50 @@ var modelName = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 // modelURL is where a schema refers to another model: https://apigateway.amazonaws.com/restapis/{id}/models/{name}.
 const modelURL = "https://apigateway.amazonaws.com/restapis/"
 
-// noLoader keeps schemas from reading files and pages.
-type noLoader struct{}
+// modelBase is where models are when they are compiled. Nothing is ever fetched from there.
+const modelBase = "https://models.invalid/"
 
-func (noLoader) Load(url string) (any, error) {
-	return nil, badRequest("Invalid model schema: it refers to %s, which is no model of the API", url)
+// modelDocument is a schema that was read. What it refers to besides models is not loaded: no file and no page.
+type modelDocument struct{ gojsonschema.JSONLoader }
+
+// LoaderFactory gives the document itself, as the maker of loaders for what it refers to.
+func (d modelDocument) LoaderFactory() gojsonschema.JSONLoaderFactory { return d }
+
+// New gives a loader that refuses.
+func (d modelDocument) New(source string) gojsonschema.JSONLoader { return foreign{d.JSONLoader, source} }
+
+type foreign struct {
+	gojsonschema.JSONLoader
+	source string
+}
+
+// LoadJSON fails: there is no such model.
+func (f foreign) LoadJSON() (any, error) {
+	return nil, fmt.Errorf("it refers to %s, which is no model of the API", f.source)
 }
 
 // compileSchema compiles a model's schema with the models that it refers to. AWS reads draft 4.
-func compileSchema(m types.Model, models map[string]types.Model) (*jsonschema.Schema, error) {
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft4)
-	c.UseLoader(noLoader{})
-	for _, other := range models {
-		if doc, err := jsonschema.UnmarshalJSON(strings.NewReader(aws.ToString(other.Schema))); err == nil {
-			if err := c.AddResource("model:"+*other.Name, pointAtModels(doc)); err != nil {
-				return nil, badRequest("Invalid model schema of %s: %v", *other.Name, err)
+func compileSchema(m types.Model, models map[string]types.Model) (*gojsonschema.Schema, error) {
+	l := gojsonschema.NewSchemaLoader()
+	l.Draft, l.AutoDetect = gojsonschema.Draft4, false
+	var own any
+	for _, name := range slices.Sorted(maps.Keys(models)) {
+		var doc any
+		if err := json.Unmarshal([]byte(aws.ToString(models[name].Schema)), &doc); err != nil {
+			if name == aws.ToString(m.Name) {
+				return nil, badRequest("Invalid model schema specified for %s: %v", name, err)
 			}
+			continue
+		}
+		doc = pointAtModels(doc)
+		if name == aws.ToString(m.Name) {
+			own = doc
+		}
+		if err := l.AddSchema(modelBase+name, modelDocument{gojsonschema.NewGoLoader(doc)}); err != nil {
+			return nil, badRequest("Invalid model schema of %s: %v", name, err)
 		}
 	}
-	schema, err := c.Compile("model:" + aws.ToString(m.Name))
+	schema, err := l.Compile(modelDocument{gojsonschema.NewGoLoader(own)})
 	if err != nil {
 		return nil, badRequest("Invalid model schema specified for %s: %v", aws.ToString(m.Name), err)
 	}
@@ -50,7 +76,7 @@ func pointAtModels(doc any) any {
 	case map[string]any:
 		for k, x := range v {
 			if ref, ok := x.(string); ok && k == "$ref" && strings.HasPrefix(ref, modelURL) {
-				v[k] = "model:" + ref[strings.LastIndexByte(ref, '/')+1:]
+				v[k] = modelBase + ref[strings.LastIndexByte(ref, '/')+1:]
 				continue
 			}
 			v[k] = pointAtModels(x)
@@ -64,9 +90,9 @@ func pointAtModels(doc any) any {
 }
 
 // valid tells whether a body is JSON that fits a schema.
-func valid(schema *jsonschema.Schema, body []byte) bool {
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	return err == nil && schema.Validate(v) == nil
+func valid(schema *gojsonschema.Schema, body []byte) bool {
+	result, err := schema.Validate(gojsonschema.NewBytesLoader(body))
+	return err == nil && result.Valid()
 }
 
 func (d *draft) putModel(m types.Model) error {

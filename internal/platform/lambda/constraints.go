@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tealdeploy/teal/internal/fault"
 )
@@ -82,8 +83,10 @@ type pattern struct {
 	matches func(string) bool
 }
 
+// newPattern makes a pattern that is compiled when it is first used, so that the platform starts sooner.
 func newPattern(text string) pattern {
-	return pattern{text, regexp.MustCompile(`\A(?:` + text + `)\z`).MatchString}
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A(?:` + text + `)\z`) })
+	return pattern{text, func(s string) bool { return compiled().MatchString(s) }}
 }
 
 // The patterns as AWS's messages show them.

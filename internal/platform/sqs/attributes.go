@@ -206,7 +206,7 @@ func (s *Service) byARN(text string) *queue {
 	return s.queues[a.Resource]
 }
 
-var namePattern = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,80}\z`)
+var namePattern = regexp.MustCompile(`\A[A-Za-z0-9_-]+\z`)
 
 // checkName refuses what cannot be a queue's name.
 func checkName(name string, fifo bool) error {
@@ -216,7 +216,7 @@ func checkName(name string, fifo bool) error {
 		}
 		return nil
 	}
-	if !namePattern.MatchString(name) {
+	if len(name) > 80 || !namePattern.MatchString(name) {
 		return invalidValue("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
 	return nil

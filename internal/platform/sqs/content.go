@@ -46,7 +46,7 @@ func checkBody(body *string) error {
 	return nil
 }
 
-var attributeName = regexp.MustCompile(`\A[A-Za-z0-9_.-]{1,256}\z`)
+var attributeName = regexp.MustCompile(`\A[A-Za-z0-9_.-]+\z`)
 
 // checkAttributes checks the attributes of a message and returns them as they are kept.
 //
@@ -62,7 +62,7 @@ func checkAttributes(given map[string]types.MessageAttributeValue) (map[string]a
 		base, _, _ := strings.Cut(kind, ".")
 		lower := strings.ToLower(name)
 		switch {
-		case !attributeName.MatchString(name) || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, ".."):
+		case len(name) > 256 || !attributeName.MatchString(name) || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, ".."):
 			return nil, invalidValue("The message attribute name '%s' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.", name)
 		case strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
 			return nil, invalidValue("You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings are reserved for internal use.")
@@ -164,11 +164,11 @@ func wanted(attributes map[string]attributeRecord, names []string) map[string]at
 	return out
 }
 
-var idPattern = regexp.MustCompile("\\A[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\\[\\\\\\]^_`{|}~-]{1,128}\\z")
+var idPattern = regexp.MustCompile("\\A[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\\[\\\\\\]^_`{|}~-]+\\z")
 
 // checkID checks a message group or deduplication ID.
 func checkID(parameter, id string) error {
-	if !idPattern.MatchString(id) {
+	if len(id) > 128 || !idPattern.MatchString(id) {
 		return invalidParameter(parameter, id, parameter+" can only include alphanumeric and punctuation characters. 1 to 128 in length.")
 	}
 	return nil
@@ -176,7 +176,7 @@ func checkID(parameter, id string) error {
 
 const maxBatch = 10
 
-var entryID = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,80}\z`)
+var entryID = regexp.MustCompile(`\A[A-Za-z0-9_-]+\z`)
 
 // checkBatch checks the IDs of a batch's entries; kind is the entry's type, for messages.
 func checkBatch(kind string, ids []*string) error {
@@ -189,7 +189,7 @@ func checkBatch(kind string, ids []*string) error {
 	seen := map[string]bool{}
 	for _, p := range ids {
 		id := aws.ToString(p)
-		if !entryID.MatchString(id) {
+		if len(id) > 80 || !entryID.MatchString(id) {
 			return &types.InvalidBatchEntryId{Message: aws.String("A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")}
 		}
 		if seen[id] {
