@@ -30,7 +30,9 @@ type modelDocument struct{ gojsonschema.JSONLoader }
 func (d modelDocument) LoaderFactory() gojsonschema.JSONLoaderFactory { return d }
 
 // New gives a loader that refuses.
-func (d modelDocument) New(source string) gojsonschema.JSONLoader { return foreign{d.JSONLoader, source} }
+func (d modelDocument) New(source string) gojsonschema.JSONLoader {
+	return foreign{d.JSONLoader, source}
+}
 
 type foreign struct {
 	gojsonschema.JSONLoader
