@@ -24,6 +24,12 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.stamp()
+	if q.svc != nil {
+		if err := q.svc.ready(); err != nil {
+			m.log.Error("awsproto: a service cannot be served", "error", err)
+			q.svc = nil
+		}
+	}
 	if q.svc == nil {
 		q.fail(q.unserved())
 		return

@@ -37,8 +37,16 @@ func NewMux(cfg Config, services ...*Service) (*Mux, error) {
 	}
 	var names []string
 	for _, s := range services {
-		if err := s.build(cfg.MaxBody); err != nil {
-			return nil, fmt.Errorf("service %s: %w", s.Name, err)
+		if s.maxLen = s.MaxBody; s.maxLen <= 0 {
+			s.maxLen = cfg.MaxBody
+		}
+		if s.maxLen <= 0 {
+			s.maxLen = DefaultMaxBody
+		}
+		if !cfg.Lazy {
+			if err := s.ready(); err != nil {
+				return nil, err
+			}
 		}
 		if s.Target != "" {
 			if other := m.byTarget[s.Target]; other != nil {
@@ -61,22 +69,22 @@ func NewMux(cfg Config, services ...*Service) (*Mux, error) {
 	return m, nil
 }
 
-// build checks a table and prepares its plans; a service that is already built is left as it is.
-func (s *Service) build(maxBody int64) error {
-	if s.codec != nil {
-		return nil
-	}
+// ready checks the table and prepares its plans, once.
+func (s *Service) ready() error {
+	s.once.Do(func() {
+		if err := s.build(); err != nil {
+			s.fault = fmt.Errorf("service %s: %w", s.Name, err)
+		}
+	})
+	return s.fault
+}
+
+func (s *Service) build() error {
 	if s.Name == "" {
 		return errors.New("a service needs a name")
 	}
 	if len(s.Protocols) == 0 {
 		return errors.New("a service needs a protocol")
-	}
-	if s.maxLen = s.MaxBody; s.maxLen <= 0 {
-		s.maxLen = maxBody
-	}
-	if s.maxLen <= 0 {
-		s.maxLen = DefaultMaxBody
 	}
 	if s.speaks(RESTJSON) && s.speaks(RESTXML) {
 		return errors.New("a service speaks REST-JSON or REST-XML, not both")

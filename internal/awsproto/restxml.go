@@ -16,6 +16,9 @@ import (
 // match finds the service's operation for a request; a host that stands for the first segment of the path is read as
 // that segment.
 func (s *Service) match(r *http.Request, signed bool) (*operation, []string) {
+	if s.ready() != nil {
+		return nil, nil // ServeHTTP tells
+	}
 	u := r.URL
 	if s.VirtualHost != nil {
 		if label, ok := s.VirtualHost(r.Host, signed); ok && label != "" {

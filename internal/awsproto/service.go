@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/aws/smithy-go"
 )
@@ -90,6 +91,8 @@ type Service struct {
 	MaxBody    int64
 	Operations []Operation
 
+	once   sync.Once // of ready
+	fault  error     // of ready
 	codec  *codec
 	byName map[string]*operation
 	routes *router

@@ -98,6 +98,17 @@ func TestCatalogueHasEveryService(t *testing.T) {
 	}
 }
 
+// Why: the platform prepares a service at its first request, so a table that cannot be served would be found by a user.
+func TestTablesCanBeServed(t *testing.T) {
+	var all []*awsproto.Service
+	for _, s := range services() {
+		all = append(all, s.api)
+	}
+	if _, err := awsproto.NewMux(awsproto.Config{}, all...); err != nil {
+		t.Error(err)
+	}
+}
+
 func catalogue() string {
 	var b strings.Builder
 	b.WriteString("\n| service | protocols | operations |\n|---|---|---|\n")

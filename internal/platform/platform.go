@@ -212,7 +212,7 @@ func New(cfg Config) (p *Platform, err error) {
 	}
 	p.closers = append(p.closers, p.states.Close)
 	executions.Service = p.states
-	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger}, append(apis, p.states.API())...)
+	p.api, err = awsproto.NewMux(awsproto.Config{Verify: keys.verify(), Logger: cfg.Logger, Lazy: true}, append(apis, p.states.API())...)
 	metrics.Watch(p.lambda)
 	return p, err
 }
