@@ -14,6 +14,9 @@ import (
 
 // An endpoint that answers with pages is asked once, and what it lacks is named; an error in AWS's form stays what it is.
 func TestPagesMeanLacking(t *testing.T) {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CA_BUNDLE"} { // with which the SDK makes other clients
+		t.Setenv(name, "")
+	}
 	for _, c := range []struct {
 		status     int
 		kind, body string

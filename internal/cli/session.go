@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
@@ -41,6 +42,9 @@ func (a *app) awsConfig(ctx context.Context, manifestEndpoint, manifestRegion st
 		cfg.Region = "us-east-1"
 	}
 	if cfg.BaseEndpoint != nil {
+		if cfg.HTTPClient == nil { // each client of the SDK would make one of its own
+			cfg.HTTPClient = awshttp.NewBuildableClient()
+		}
 		cfg.HTTPClient = lacking{cfg.HTTPClient}
 	}
 	return cfg, nil
