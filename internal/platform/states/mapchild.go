@@ -52,11 +52,16 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild, a
 		}()
 		return
 	}
-	leave := s.ends.watch(id, tell)
 	var begun, withdrawn atomic.Bool
-	x.tasks[command] = func(why error) {
-		leave()
+	var leave atomic.Pointer[func()]
+	forget := func() {
+		if l := leave.Load(); l != nil {
+			(*l)()
+		}
 		ended()
+	}
+	x.tasks[command] = func(why error) {
+		forget()
 		if errors.Is(why, errWithdrawn) {
 			if withdrawn.Store(true); begun.Load() {
 				go s.stopJob(child.row(), nil)
@@ -64,18 +69,24 @@ func (sh *shard) startChild(x *execution, command int64, c *interp.StartChild, a
 		}
 	}
 	go func() {
+		if c.Redrive { // it may have yet to be stopped, and that end is not the one that is waited for
+			s.stopJob(child.row(), nil)
+		}
+		l := s.ends.watch(id, tell)
+		leave.Store(&l)
 		r, err := s.beginChild(sh.e.work, of, id, child, c, again)
 		if begun.Store(true); withdrawn.Load() {
+			forget()
 			s.stopJob(child.row(), nil)
 			return
 		}
 		switch {
 		case sh.e.work.Err() != nil || r == nil && err == nil: // it runs
 		case err != nil:
-			leave()
+			l()
 			tell(&executionResult{Status: types.ExecutionStatusFailed, Error: asl.ErrRuntime, Cause: "The child execution could not be started: " + err.Error()})
 		default:
-			leave()
+			l()
 			tell(r)
 		}
 	}()
@@ -128,9 +139,6 @@ type parentOf struct {
 func (s *Service) beginChild(ctx context.Context, of parentOf, id execID, child *childOf, c *interp.StartChild, again bool) (result *executionResult, err error) {
 	err = store.ErrNotFound
 	var was *executionRecord
-	if c.Redrive { // it may have yet to be stopped
-		s.stopJob(child.row(), nil)
-	}
 	if again {
 		was, err = s.executionRecord(ctx, id)
 	}
