@@ -202,7 +202,7 @@ func (s *Service) DeleteCodeSigningConfig(ctx context.Context, in *sdk.DeleteCod
 	if _, ok := s.signing.all[id]; !ok {
 		return nil, noSigning(in.CodeSigningConfigArn)
 	}
-	used, err := s.signed(id)
+	used, err := s.signed(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func (s *Service) ListCodeSigningConfigs(_ context.Context, in *sdk.ListCodeSign
 }
 
 // ListFunctionsByCodeSigningConfig lists the functions that are under a configuration.
-func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.ListFunctionsByCodeSigningConfigInput) (*sdk.ListFunctionsByCodeSigningConfigOutput, error) {
+func (s *Service) ListFunctionsByCodeSigningConfig(ctx context.Context, in *sdk.ListFunctionsByCodeSigningConfigInput) (*sdk.ListFunctionsByCodeSigningConfigOutput, error) {
 	c := &constraints{}
 	c.integer("maxItems", in.MaxItems, 1, 10000)
 	id, err := s.signingID(in.CodeSigningConfigArn, c)
@@ -251,7 +251,7 @@ func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.Li
 	if _, ok := s.signing.all[id]; !ok {
 		return nil, noSigning(in.CodeSigningConfigArn)
 	}
-	all, err := s.signed(id)
+	all, err := s.signed(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -266,19 +266,15 @@ func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.Li
 	return out, nil
 }
 
-// signed lists the functions under a configuration.
-func (s *Service) signed(id string) ([]string, error) {
-	var names []string
-	for _, name := range s.names.all() {
-		n, err := s.look(name)
-		if err != nil {
-			return nil, err
-		}
-		if n != nil && n.record.Signing == id {
+// signed lists the functions under a configuration, and wakes nobody.
+func (s *Service) signed(ctx context.Context, id string) (names []string, err error) {
+	err = scan(ctx, s.cfg.Store, functionBucket, func(name string, r functionRecord) error {
+		if r.Signing == id {
 			names = append(names, name)
 		}
-	}
-	return names, nil
+		return nil
+	})
+	return names, err
 }
 
 // PutFunctionCodeSigningConfig puts a function under a configuration. Code that is there stays.

@@ -19,6 +19,7 @@ type function struct {
 	change  sync.Mutex // held while a change is made, the write to the store included
 	state   atomic.Pointer[snapshot]
 	asleep  atomic.Bool  // it is in the store alone: nobody has asked for it since the start (Service.wake)
+	held    bool         // its code was held while it slept (Service.holdAsleep); guarded by change
 	claimed int64        // what Service.reserved counts of it; guarded by change
 	active  atomic.Int64 // invocations under way, of those that the function's own concurrency is for
 	inside  atomic.Int64 // all invocations under way
