@@ -61,6 +61,10 @@ func (q *request) serve() {
 		q.fail(q.unknown())
 		return
 	}
+	if err := q.op.ready(); err != nil {
+		q.fail(err)
+		return
+	}
 	call := &Call{RequestID: q.id, AccessKeyID: q.scope.accessKey, Region: q.scope.region, Host: q.r.Host, log: q.mux.log}
 	q.call = call
 	ctx := context.WithValue(q.r.Context(), callKey{}, call)

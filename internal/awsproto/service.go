@@ -116,9 +116,12 @@ type operation struct {
 	header  string       // that a REST-XML request must have
 	refused bool         // known by name only
 
-	svc             *Service
+	svc  *Service
+	rest *restPlan // nil without a route; but for the path, ready makes it
+
+	once            sync.Once // of ready
+	fault           error     // of ready
 	inPlan, outPlan *plan
-	rest            *restPlan
 }
 
 // Op makes an operation of a handler over the SDK's types. Its name is the input type's name without "Input".

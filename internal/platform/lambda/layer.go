@@ -90,7 +90,6 @@ func (s *Service) loadLayers(ctx context.Context) error {
 
 var (
 	layerNamePattern    = newPattern(`(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+`)
-	layerVersionGroups  = regexp.MustCompile(`^arn:[a-zA-Z0-9-]+:lambda:([a-z0-9-]+):(\d{12}):layer:([a-zA-Z0-9-_]+):(\d{1,18})$`)
 	layerActionPattern  = newPattern(`lambda:GetLayerVersion`)
 	layerPrincipal      = newPattern(`\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root`)
 	compatibleRuntimes  = 15 // at most, of one layer
@@ -103,6 +102,11 @@ var (
 	noStatement         = "Statement %s is not found in resource policy."
 	layerPolicyRevision = "GetLayerPolicy"
 )
+
+// layerVersionGroups finds the region, the account, the name and the number in the ARN of a layer version.
+var layerVersionGroups = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-zA-Z0-9-]+:lambda:([a-z0-9-]+):(\d{12}):layer:([a-zA-Z0-9-_]+):(\d{1,18})$`)
+})
 
 // layerRuntimes are the identifiers that a layer may name, in the order of AWS's message; more than functions can have.
 var layerRuntimes = []string{
@@ -121,7 +125,7 @@ type layerRef struct {
 }
 
 func parseLayerVersion(a string) (layerRef, bool) {
-	m := layerVersionGroups.FindStringSubmatch(a)
+	m := layerVersionGroups().FindStringSubmatch(a)
 	if m == nil {
 		return layerRef{}, false
 	}

@@ -121,6 +121,7 @@ func (s *Service) wake(f *function) error {
 		return fmt.Errorf("function %s: %w", f.name, err)
 	}
 	f.asleep.Store(false)
+	f.latest.Store(nil)
 	if f.held { // and the versions hold it themselves now
 		for _, v := range n.versions {
 			for _, sha := range v.content() {
@@ -188,18 +189,29 @@ func (s *Service) revive(ctx context.Context, f *function, n *snapshot) error {
 }
 
 // latestOf gives $LATEST of a function, or nil where there is none, and wakes nobody: a list shows many functions at once,
-// and of each no more than this.
+// and of each no more than this. Of a sleeper it is kept for the next list.
 func (s *Service) latestOf(ctx context.Context, name string) (*versionRecord, error) {
-	if n, asleep := s.awake(name); !asleep {
-		if n == nil {
-			return nil, nil
+	v, ok := s.functions.Load(name)
+	if !ok {
+		return nil, nil
+	}
+	f := v.(*function)
+	if !f.asleep.Load() {
+		if n := f.state.Load(); n != nil {
+			return n.versions[latest].versionRecord, nil
 		}
-		return n.versions[latest].versionRecord, nil
+		return nil, nil
+	}
+	if r := f.latest.Load(); r != nil {
+		return r, nil
 	}
 	r := &versionRecord{}
 	err := s.get(ctx, versionBucket, name+"/"+latest, r)
 	if errors.Is(err, store.ErrNotFound) { // woken and deleted meanwhile
 		return nil, nil
+	}
+	if err == nil {
+		f.latest.Store(r)
 	}
 	return r, err
 }
@@ -207,12 +219,16 @@ func (s *Service) latestOf(ctx context.Context, name string) (*versionRecord, er
 // versionsOf gives $LATEST of a function and then its published versions in ascending order, none where there is no such
 // function, and wakes nobody.
 func (s *Service) versionsOf(ctx context.Context, name string) ([]*versionRecord, error) {
-	n, asleep := s.awake(name)
-	if asleep {
-		n = newSnapshot(functionRecord{Name: name})
-		if err := s.readVersions(ctx, n); err != nil {
-			return nil, err
-		}
+	v, ok := s.functions.Load(name)
+	if !ok {
+		return nil, nil
+	}
+	f := v.(*function)
+	n := newSnapshot(functionRecord{Name: name})
+	if !f.asleep.Load() {
+		n = f.state.Load()
+	} else if err := s.readVersions(ctx, n); err != nil {
+		return nil, err
 	}
 	if n == nil || n.versions[latest] == nil {
 		return nil, nil
@@ -222,19 +238,6 @@ func (s *Service) versionsOf(ctx context.Context, name string) ([]*versionRecord
 		all = append(all, v.versionRecord)
 	}
 	return all, nil
-}
-
-// awake gives what a function is now, nil where there is none, or says that it sleeps.
-func (s *Service) awake(name string) (n *snapshot, asleep bool) {
-	v, ok := s.functions.Load(name)
-	if !ok {
-		return nil, false
-	}
-	f := v.(*function)
-	if f.asleep.Load() {
-		return nil, true
-	}
-	return f.state.Load(), false
 }
 
 // get reads one record.

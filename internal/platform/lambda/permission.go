@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -217,7 +216,7 @@ func (p *policyRecord) document() (string, error) {
 	return string(raw), err
 }
 
-var rolePrincipal = regexp.MustCompile(`^arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:\S+$`)
+var rolePrincipal = newPattern(`arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:\S+`)
 
 // readPrincipal gives a principal as a policy names it: everyone, an account, a user or role, or a service.
 func readPrincipal(p string) (any, error) {
@@ -226,7 +225,7 @@ func readPrincipal(p string) (any, error) {
 		return "*", nil
 	case accountPattern.matches(p):
 		return map[string]string{"AWS": "arn:aws:iam::" + p + ":root"}, nil
-	case rolePrincipal.MatchString(p):
+	case rolePrincipal.matches(p):
 		return map[string]string{"AWS": p}, nil
 	case strings.HasSuffix(p, ".amazonaws.com"), strings.HasSuffix(p, ".amazonaws.com.cn"), strings.HasSuffix(p, ".amazon.com"):
 		return map[string]string{"Service": p}, nil
