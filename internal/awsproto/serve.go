@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -287,7 +288,15 @@ func (q *request) document() ([]byte, error) {
 
 func (q *request) decode(v reflect.Value) error {
 	if q.proto == AWSQuery && q.form != nil {
-		return decodeForm(q.op.inPlan, q.form, v)
+		if m := q.svc.URLMember; m != "" && !q.form.Has(m) && q.r.URL.Path != "/" {
+			q.form.Set(m, "http://"+q.r.Host+q.r.URL.EscapedPath())
+		}
+		root, err := decodeForm(q.op.inPlan, q.form, v)
+		if err != nil {
+			return err
+		}
+		q.call.Document, err = json.Marshal(root.document(q.op.inPlan))
+		return err
 	}
 	if q.proto == RESTXML {
 		return q.decodeXML(v)
