@@ -197,6 +197,7 @@ type Call struct {
 	AccessKeyID string // "" when the request was not signed
 	Region      string // of the credential's scope; "" when the request was not signed
 	Host        string
+	TraceID     string // the request's X-Amzn-Trace-Id, of at most 1,024 bytes
 	// Document is the request in JSON, for what the SDK's types cannot tell, such as a zero from nothing; a form is given as
 	// the same in JSON, and it is nil in other protocols. It must not be changed.
 	Document []byte

@@ -62,6 +62,9 @@ func (c *callContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// maxTraceID bounds a trace header, in bytes.
+const maxTraceID = 1024
+
 // serve answers a call whose service and protocol are known.
 func (q *request) serve() {
 	if q.mux.cfg.Verify != nil {
@@ -86,6 +89,9 @@ func (q *request) serve() {
 		return
 	}
 	q.call = Call{RequestID: q.id, AccessKeyID: q.scope.accessKey, Region: q.scope.region, Host: q.r.Host, log: q.mux.log}
+	if trace := header(q.r, "X-Amzn-Trace-Id"); len(trace) <= maxTraceID {
+		q.call.TraceID = trace
+	}
 	q.ctx = callContext{q.r.Context(), &q.call}
 	if q.op.raw != nil {
 		q.serveRaw(&q.ctx)

@@ -19,8 +19,7 @@ func (s *Service) functionNamed(name string) (*snapshot, error) {
 	return n, err
 }
 
-// PutFunctionRecursionConfig records whether a function may call itself in a loop. Loops are not detected here, so none
-// is ended.
+// PutFunctionRecursionConfig says whether a function may be invoked in a loop that it has caused itself (Service.follow).
 func (s *Service) PutFunctionRecursionConfig(ctx context.Context, in *sdk.PutFunctionRecursionConfigInput) (*sdk.PutFunctionRecursionConfigOutput, error) {
 	c := &constraints{}
 	if in.RecursiveLoop == "" {
