@@ -48,7 +48,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 	case in.Runtime == "" || value(in.Handler) == "":
 		return nil, invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	case len(in.Tags) > maxTags:
-		return nil, invalid("Number of tags exceeds resource tag limit.")
+		return nil, tooManyTags()
 	}
 	config := configuration{Timeout: 3, Memory: 128, Ephemeral: 512, Tracing: "PassThrough", Architectures: architectures(in.Architectures)}
 	if err := checkRoutingTags(in.Tags); err != nil {

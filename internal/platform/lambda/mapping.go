@@ -76,6 +76,15 @@ func (s *Service) loadMappings(ctx context.Context) error {
 
 // put stores a mapping and makes its poller follow; the caller holds the lock.
 func (s *Service) putMapping(ctx context.Context, m *mappingRecord) error {
+	if err := s.storeMapping(ctx, m); err != nil {
+		return err
+	}
+	s.poll(m)
+	return nil
+}
+
+// storeMapping keeps a mapping and leaves its poller alone; the caller holds the lock.
+func (s *Service) storeMapping(ctx context.Context, m *mappingRecord) error {
 	b := &store.Batch{}
 	if err := put(b, mappingBucket, m.UUID, m); err != nil {
 		return err
@@ -84,7 +93,6 @@ func (s *Service) putMapping(ctx context.Context, m *mappingRecord) error {
 		return err
 	}
 	s.mappings.all[m.UUID] = m
-	s.poll(m)
 	return nil
 }
 
@@ -156,6 +164,9 @@ func (s *Service) CreateEventSourceMapping(ctx context.Context, in *sdk.CreateEv
 	}
 	if in.EventSourceArn == nil && in.SelfManagedEventSource == nil {
 		return nil, invalid("Unrecognized event source.")
+	}
+	if len(in.Tags) > maxTags {
+		return nil, tooManyTags()
 	}
 	if err := s.checkSource(ctx, in); err != nil {
 		return nil, err

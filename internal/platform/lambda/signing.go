@@ -19,11 +19,12 @@ import (
 // signingRecord is a code signing configuration. There is no AWS Signer here: every package is unsigned, so the policy
 // Enforce refuses all code, and Warn none.
 type signingRecord struct {
-	ID          string    `json:"id"`
-	Description string    `json:"description,omitempty"`
-	Publishers  []string  `json:"publishers"` // ARNs of signing profile versions
-	Policy      string    `json:"policy"`     // Warn or Enforce
-	Modified    time.Time `json:"modified"`
+	ID          string            `json:"id"`
+	Description string            `json:"description,omitempty"`
+	Publishers  []string          `json:"publishers"` // ARNs of signing profile versions
+	Policy      string            `json:"policy"`     // Warn or Enforce
+	Tags        map[string]string `json:"tags,omitempty"`
+	Modified    time.Time         `json:"modified"`
 }
 
 // signings holds the configurations. Whoever changes one, or puts a function under one, holds the lock, the write to the
@@ -108,12 +109,12 @@ func (s *Service) CreateCodeSigningConfig(ctx context.Context, in *sdk.CreateCod
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	if len(in.Tags) > 0 {
-		return nil, unsupported("Tags", "code signing configurations are not tagged here")
+	if len(in.Tags) > maxTags {
+		return nil, tooManyTags()
 	}
 	r := signingRecord{
 		ID: newSigningID(), Description: value(in.Description), Publishers: in.AllowedPublishers.SigningProfileVersionArns,
-		Policy: string(types.CodeSigningPolicyWarn), Modified: s.modified(),
+		Policy: string(types.CodeSigningPolicyWarn), Modified: s.modified(), Tags: maps.Clone(in.Tags),
 	}
 	if p := in.CodeSigningPolicies; p != nil && p.UntrustedArtifactOnDeployment != "" {
 		r.Policy = string(p.UntrustedArtifactOnDeployment)
