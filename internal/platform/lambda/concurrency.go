@@ -41,7 +41,7 @@ func (s *Service) GetAccountSettings(ctx context.Context, _ *sdk.GetAccountSetti
 func (s *Service) PutFunctionConcurrency(ctx context.Context, in *sdk.PutFunctionConcurrencyInput) (*sdk.PutFunctionConcurrencyOutput, error) {
 	c := &constraints{}
 	if in.ReservedConcurrentExecutions == nil {
-		c.null("reservedConcurrentExecutions")
+		c.Null("reservedConcurrentExecutions")
 	} else {
 		c.integer("reservedConcurrentExecutions", in.ReservedConcurrentExecutions, 0, 1<<30)
 	}

@@ -85,8 +85,8 @@ func constrainInvoke(kind, logs string) *constraints {
 		}
 	}
 	c := &constraints{}
-	c.enum("invocationType", kind, "Event", "RequestResponse", "DryRun")
-	c.enum("logType", logs, "None", "Tail")
+	c.Enum("invocationType", kind, "Event", "RequestResponse", "DryRun")
+	c.Enum("logType", logs, "None", "Tail")
 	return c
 }
 

@@ -49,10 +49,10 @@ func unmark(marker *string) (string, error) {
 // ListFunctions lists functions by name, with FunctionVersion ALL every version of each.
 func (s *Service) ListFunctions(ctx context.Context, in *sdk.ListFunctionsInput) (*sdk.ListFunctionsOutput, error) {
 	c := &constraints{}
-	c.enum("functionVersion", string(in.FunctionVersion), "ALL")
+	c.Enum("functionVersion", string(in.FunctionVersion), "ALL")
 	c.integer("maxItems", in.MaxItems, 1, 10000)
 	optional(in.MasterRegion, func(v string) { c.pattern("masterRegion", v, masterRegion) })
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	type entry struct {

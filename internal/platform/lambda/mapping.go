@@ -108,10 +108,10 @@ func (g *mappingGiven) constrain(c *constraints) {
 	c.integer("batchSize", g.batch, 1, maxBatch)
 	c.integer("maximumBatchingWindowInSeconds", g.window, 0, 300)
 	if len(g.responses) > 1 {
-		c.fail(list(g.responses), "functionResponseTypes", "Member must have length less than or equal to 1")
+		c.Fail(list(g.responses), "functionResponseTypes", "Member must have length less than or equal to 1")
 	}
 	if slices.ContainsFunc(g.responses, func(r types.FunctionResponseType) bool { return r != types.FunctionResponseTypeReportBatchItemFailures }) {
-		c.fail(list(g.responses), "functionResponseTypes", "Member must satisfy constraint: [Member must satisfy enum value set: [ReportBatchItemFailures], Member must not be null]")
+		c.Fail(list(g.responses), "functionResponseTypes", "Member must satisfy constraint: [Member must satisfy enum value set: [ReportBatchItemFailures], Member must not be null]")
 	}
 	if g.scaling != nil {
 		c.integer("scalingConfig.maximumConcurrency", g.scaling.MaximumConcurrency, minConcurrency, maxConcurrency)
@@ -157,7 +157,7 @@ func (s *Service) CreateEventSourceMapping(ctx context.Context, in *sdk.CreateEv
 	c := &constraints{}
 	g.constrain(c)
 	optional(in.EventSourceArn, func(v string) { c.pattern("eventSourceArn", v, sourcePattern) })
-	c.enum("startingPosition", string(in.StartingPosition), "LATEST", "AT_TIMESTAMP", "TRIM_HORIZON")
+	c.Enum("startingPosition", string(in.StartingPosition), "LATEST", "AT_TIMESTAMP", "TRIM_HORIZON")
 	r, err := s.parse(shortName, in.FunctionName, nil, c)
 	if err != nil {
 		return nil, err
@@ -256,11 +256,11 @@ func (s *Service) checkVisibility(ctx context.Context, source string, timeout in
 // mapping checks a UUID and calls do with its mapping, under the lock.
 func (s *Service) mapping(id *string, c *constraints, do func(m *mappingRecord) error) error {
 	if id == nil {
-		c.null("uUID")
+		c.Null("uUID")
 	} else {
 		c.pattern("uUID", *id, uuidPattern)
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return err
 	}
 	s.mappings.mu.Lock()
@@ -342,7 +342,7 @@ func (s *Service) ListEventSourceMappings(_ context.Context, in *sdk.ListEventSo
 	var r ref
 	var err error
 	if in.FunctionName == nil {
-		err = c.err()
+		err = c.Err()
 	} else {
 		r, err = s.parse(shortName, in.FunctionName, nil, c)
 	}

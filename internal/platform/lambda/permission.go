@@ -116,7 +116,7 @@ func (s *Service) GetPolicy(_ context.Context, in *sdk.GetPolicyInput) (*sdk.Get
 // RemovePermission takes a statement out of a policy. The policy goes with its last statement.
 func (s *Service) RemovePermission(ctx context.Context, in *sdk.RemovePermissionInput) (*sdk.RemovePermissionOutput, error) {
 	c := &constraints{}
-	optional(in.StatementId, func(v string) { c.length("statementId", v, 1, 100) })
+	optional(in.StatementId, func(v string) { c.Length("statementId", v, 1, 100) })
 	r, err := s.parse(longName, in.FunctionName, in.Qualifier, c)
 	if err != nil {
 		return nil, err
@@ -161,10 +161,10 @@ func constrainPermission(in *sdk.AddPermissionInput) *constraints {
 	c := &constraints{}
 	required := func(member string, v *string, max int, p pattern) {
 		if v == nil {
-			c.null(member)
+			c.Null(member)
 			return
 		}
-		c.length(member, *v, 1, max)
+		c.Length(member, *v, 1, max)
 		c.pattern(member, *v, p)
 	}
 	required("statementId", in.StatementId, 100, statementIDPattern)
@@ -173,11 +173,11 @@ func constrainPermission(in *sdk.AddPermissionInput) *constraints {
 	optional(in.SourceArn, func(v string) { c.pattern("sourceArn", v, sourceARNPattern) })
 	optional(in.SourceAccount, func(v string) { c.pattern("sourceAccount", v, accountPattern) })
 	optional(in.EventSourceToken, func(v string) {
-		c.length("eventSourceToken", v, 0, 256)
+		c.Length("eventSourceToken", v, 0, 256)
 		c.pattern("eventSourceToken", v, tokenPattern)
 	})
 	optional(in.PrincipalOrgID, func(v string) { c.pattern("principalOrgID", v, orgPattern) })
-	c.enum("functionUrlAuthType", string(in.FunctionUrlAuthType), "NONE", "AWS_IAM")
+	c.Enum("functionUrlAuthType", string(in.FunctionUrlAuthType), "NONE", "AWS_IAM")
 	return c
 }
 

@@ -62,12 +62,12 @@ func newSigningID() string { return "csc-" + strings.ToLower(rand.Text()[:17]) }
 // signingID reads a configuration's ARN. It is "" for one that cannot be here.
 func (s *Service) signingID(arn *string, c *constraints) (string, error) {
 	if arn == nil {
-		c.null("codeSigningConfigArn")
+		c.Null("codeSigningConfigArn")
 	} else {
-		c.length("codeSigningConfigArn", *arn, 0, maxSigningARN)
+		c.Length("codeSigningConfigArn", *arn, 0, maxSigningARN)
 		c.pattern("codeSigningConfigArn", *arn, signingARNPattern)
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return "", err
 	}
 	id, _ := strings.CutPrefix(*arn, s.signingARN(""))
@@ -79,23 +79,23 @@ func noSigning(arn *string) error {
 }
 
 func constrainSigning(c *constraints, description *string, publishers *types.AllowedPublishers, policies *types.CodeSigningPolicies) {
-	optional(description, func(v string) { c.length("description", v, 0, 256) })
+	optional(description, func(v string) { c.Length("description", v, 0, 256) })
 	if publishers != nil {
 		arns := publishers.SigningProfileVersionArns
 		switch {
 		case arns == nil:
-			c.null("allowedPublishers.signingProfileVersionArns")
+			c.Null("allowedPublishers.signingProfileVersionArns")
 		case len(arns) == 0:
-			c.fail("[]", "allowedPublishers.signingProfileVersionArns", "Member must have length greater than or equal to 1")
+			c.Fail("[]", "allowedPublishers.signingProfileVersionArns", "Member must have length greater than or equal to 1")
 		case len(arns) > maxProfiles:
-			c.fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must have length less than or equal to 20")
+			c.Fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must have length less than or equal to 20")
 		}
 		if slices.ContainsFunc(arns, func(a string) bool { return !profilePattern.matches(a) }) {
-			c.fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must satisfy constraint: [Member must satisfy regular expression pattern: "+profilePattern.text+", Member must not be null]")
+			c.Fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must satisfy constraint: [Member must satisfy regular expression pattern: "+profilePattern.text+", Member must not be null]")
 		}
 	}
 	if policies != nil {
-		c.enum("codeSigningPolicies.untrustedArtifactOnDeployment", string(policies.UntrustedArtifactOnDeployment), "Enforce", "Warn")
+		c.Enum("codeSigningPolicies.untrustedArtifactOnDeployment", string(policies.UntrustedArtifactOnDeployment), "Enforce", "Warn")
 	}
 }
 
@@ -103,10 +103,10 @@ func constrainSigning(c *constraints, description *string, publishers *types.All
 func (s *Service) CreateCodeSigningConfig(ctx context.Context, in *sdk.CreateCodeSigningConfigInput) (*sdk.CreateCodeSigningConfigOutput, error) {
 	c := &constraints{}
 	if in.AllowedPublishers == nil {
-		c.null("allowedPublishers")
+		c.Null("allowedPublishers")
 	}
 	constrainSigning(c, in.Description, in.AllowedPublishers, in.CodeSigningPolicies)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if len(in.Tags) > maxTags {
@@ -223,7 +223,7 @@ func (s *Service) DeleteCodeSigningConfig(ctx context.Context, in *sdk.DeleteCod
 func (s *Service) ListCodeSigningConfigs(_ context.Context, in *sdk.ListCodeSigningConfigsInput) (*sdk.ListCodeSigningConfigsOutput, error) {
 	c := &constraints{}
 	c.integer("maxItems", in.MaxItems, 1, 10000)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	s.signing.mu.Lock()
@@ -283,7 +283,7 @@ func (s *Service) PutFunctionCodeSigningConfig(ctx context.Context, in *sdk.PutF
 	c := &constraints{}
 	id, err := s.signingID(in.CodeSigningConfigArn, c)
 	var name string
-	if err == nil || len(c.failures) > 0 {
+	if err == nil || c.Any() {
 		name, err = s.unqualified(shortName, in.FunctionName, c)
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ func tooManyTags() error { return invalid("Number of tags exceeds resource tag l
 func (s *Service) TagResource(ctx context.Context, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
 	c := &constraints{}
 	if in.Tags == nil {
-		c.null("tags")
+		c.Null("tags")
 	}
 	r, err := s.tagged(in.Resource, c)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Service) TagResource(ctx context.Context, in *sdk.TagResourceInput) (*s
 func (s *Service) UntagResource(ctx context.Context, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
 	c := &constraints{}
 	if len(in.TagKeys) == 0 {
-		c.null("tagKeys")
+		c.Null("tagKeys")
 	}
 	r, err := s.tagged(in.Resource, c)
 	if err != nil {
@@ -165,12 +165,12 @@ func (r taggable) missing() error {
 // tagged reads the ARN of what is to be tagged. c holds other violations of the request.
 func (s *Service) tagged(resource *string, c *constraints) (taggable, error) {
 	if resource == nil {
-		c.null("resource")
-		return taggable{}, c.err()
+		c.Null("resource")
+		return taggable{}, c.Err()
 	}
-	c.length("resource", *resource, 1, 256)
+	c.Length("resource", *resource, 1, 256)
 	c.pattern("resource", *resource, resourcePattern)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return taggable{}, err
 	}
 	a, err := arn.Parse(*resource)
