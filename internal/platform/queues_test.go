@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
@@ -135,14 +133,8 @@ func TestTasksSendMessages(t *testing.T) {
 	}
 	ended := func(arn *string) string {
 		t.Helper()
-		for {
-			x, err := r.states.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: arn})
-			must(t, err)
-			if x.Status != sfntypes.ExecutionStatusRunning {
-				return string(x.Status) + " " + aws.ToString(x.Output) + aws.ToString(x.Error) + ": " + aws.ToString(x.Cause)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		x := r.ended(ctx, *arn)
+		return string(x.Status) + " " + aws.ToString(x.Output) + aws.ToString(x.Error) + ": " + aws.ToString(x.Cause)
 	}
 
 	plain := start("plain", "", `{"QueueUrl":"`+*url+`","MessageBody":"hello","MessageAttributes":{"colour":{"DataType":"String","StringValue":"green"}}}`)

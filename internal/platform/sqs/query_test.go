@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -27,7 +28,7 @@ func (r *rig) query(to, form string) (status int, answer map[string][]string) {
 	var at []string
 	for d := xml.NewDecoder(res.Body); ; {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return res.StatusCode, answer
 		}
 		must(r.t, err)
@@ -56,23 +57,32 @@ func TestQueryProtocol(t *testing.T) {
 		status   int
 		want     map[string][]string // of what is named
 	}{
-		{"", "Action=CreateQueue&QueueName=old&Attribute.1.Name=DelaySeconds&Attribute.1.Value=5&Attribute.2.Name=VisibilityTimeout&Attribute.2.Value=7&Tag.1.Key=team&Tag.1.Value=blue", 200,
-			map[string][]string{"QueueUrl": {endpoint + "/000000000000/old"}}},
+		{
+			"", "Action=CreateQueue&QueueName=old&Attribute.1.Name=DelaySeconds&Attribute.1.Value=5&Attribute.2.Name=VisibilityTimeout&Attribute.2.Value=7&Tag.1.Key=team&Tag.1.Value=blue", 200,
+			map[string][]string{"QueueUrl": {endpoint + "/000000000000/old"}},
+		},
 		{"old", "Action=GetQueueAttributes&AttributeName.1=DelaySeconds&AttributeName.2=VisibilityTimeout", 200, // by its address alone
 			map[string][]string{"Attribute.Name": {"DelaySeconds", "VisibilityTimeout"}, "Attribute.Value": {"5", "7"}}},
 		{"", "Action=ListQueueTags&QueueUrl=" + url.QueryEscape(endpoint+"/000000000000/old"), 200, map[string][]string{"Tag.Key": {"team"}, "Tag.Value": {"blue"}}},
 		{"", "Action=ListQueues", 200, map[string][]string{"QueueUrl": {endpoint + "/000000000000/first", endpoint + "/000000000000/old"}}},
-		{"old", "Action=SendMessageBatch&SendMessageBatchRequestEntry.1.Id=a&SendMessageBatchRequestEntry.1.MessageBody=now&SendMessageBatchRequestEntry.1.DelaySeconds=0" +
-			"&SendMessageBatchRequestEntry.2.Id=b&SendMessageBatchRequestEntry.2.MessageBody=later&SendMessageBatchRequestEntry.3.Id=c", 200,
-			map[string][]string{"SendMessageBatchResultEntry.Id": {"a", "b"}, "BatchResultErrorEntry.Id": {"c"}, "BatchResultErrorEntry.SenderFault": {"true"}}},
-		{"old", "Action=SendMessage&MessageBody=" + url.QueryEscape("<&>") + "&DelaySeconds=0&MessageAttribute.1.Name=colour&MessageAttribute.1.Value.DataType=String&MessageAttribute.1.Value.StringValue=green", 200,
-			map[string][]string{"MD5OfMessageBody": {"e221f9cd324af003c67bd09951ba8089"}}},
+		{
+			"old", "Action=SendMessageBatch&SendMessageBatchRequestEntry.1.Id=a&SendMessageBatchRequestEntry.1.MessageBody=now&SendMessageBatchRequestEntry.1.DelaySeconds=0" +
+				"&SendMessageBatchRequestEntry.2.Id=b&SendMessageBatchRequestEntry.2.MessageBody=later&SendMessageBatchRequestEntry.3.Id=c", 200,
+			map[string][]string{"SendMessageBatchResultEntry.Id": {"a", "b"}, "BatchResultErrorEntry.Id": {"c"}, "BatchResultErrorEntry.SenderFault": {"true"}},
+		},
+		{
+			"old", "Action=SendMessage&MessageBody=" + url.QueryEscape("<&>") + "&DelaySeconds=0&MessageAttribute.1.Name=colour&MessageAttribute.1.Value.DataType=String&MessageAttribute.1.Value.StringValue=green", 200,
+			map[string][]string{"MD5OfMessageBody": {"e221f9cd324af003c67bd09951ba8089"}},
+		},
 		{"old", "Action=ReceiveMessage&MaxNumberOfMessages=10&AttributeName.1=ApproximateReceiveCount&MessageAttributeName.1=All", 200, map[string][]string{
 			"Message.Body": {"now", "<&>"}, "Message.Attribute.Name": {"ApproximateReceiveCount", "ApproximateReceiveCount"}, "Message.Attribute.Value": {"1", "1"},
-			"Message.MessageAttribute.Name": {"colour"}, "Message.MessageAttribute.Value.StringValue": {"green"}}},
+			"Message.MessageAttribute.Name": {"colour"}, "Message.MessageAttribute.Value.StringValue": {"green"},
+		}},
 		{"old", "Action=ReceiveMessage&VisibilityTimeout=0", 200, map[string][]string{"Message.Body": nil}},
-		{"old", "Action=DeleteMessageBatch&DeleteMessageBatchRequestEntry.1.Id=x&DeleteMessageBatchRequestEntry.1.ReceiptHandle=<receipt>&DeleteMessageBatchRequestEntry.2.Id=y&DeleteMessageBatchRequestEntry.2.ReceiptHandle=none", 200,
-			map[string][]string{"DeleteMessageBatchResultEntry.Id": {"x"}, "BatchResultErrorEntry.Code": {"ReceiptHandleIsInvalid"}}},
+		{
+			"old", "Action=DeleteMessageBatch&DeleteMessageBatchRequestEntry.1.Id=x&DeleteMessageBatchRequestEntry.1.ReceiptHandle=<receipt>&DeleteMessageBatchRequestEntry.2.Id=y&DeleteMessageBatchRequestEntry.2.ReceiptHandle=none", 200,
+			map[string][]string{"DeleteMessageBatchResultEntry.Id": {"x"}, "BatchResultErrorEntry.Code": {"ReceiptHandleIsInvalid"}},
+		},
 		{"old", "Action=UntagQueue&TagKey.1=team", 200, nil},
 		{"old", "Action=ListQueueTags", 200, map[string][]string{"Tag.Key": nil}},
 		{"old", "Action=SetQueueAttributes&Attribute.Name=DelaySeconds&Attribute.Value=0", 400, nil}, // a single entry has a number, too
