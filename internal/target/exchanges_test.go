@@ -1,0 +1,116 @@
+package target_test
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/tealdeploy/teal/internal/target"
+	"github.com/tealdeploy/teal/internal/target/exchanges"
+	"github.com/tealdeploy/teal/internal/target/targettest"
+)
+
+var record = flag.String("record", "", "record the exchanges anew: WHAT=ENDPOINT, such as moto=http://127.0.0.1:5000; everything else is replayed")
+
+// wire gives targets whose every exchange is recorded, or replayed from testdata/exchanges.
+type wire struct {
+	origin  string                                    // the folder of the recordings, named for who answered
+	through func(http.RoundTripper) http.RoundTripper // while recording, what stands before the endpoint; nil for nothing
+	player  func(*exchanges.Player)                   // nil, or what is said to the player
+}
+
+// open gives the target of one test, whose last name is that of the file.
+func (w wire) open(t *testing.T, o target.Options) *target.Target {
+	t.Helper()
+	file := filepath.Join("testdata", "exchanges", w.origin, strings.ReplaceAll(path.Base(t.Name()), "_", "-")+".http")
+	origin, endpoint, recording := strings.Cut(*record, "=")
+	var through http.RoundTripper
+	if recording && (origin == w.origin || origin+"-on-bad-days" == w.origin) {
+		at := http.DefaultTransport
+		if w.through != nil {
+			at = w.through(at)
+		}
+		r := exchanges.Record(at)
+		t.Cleanup(func() {
+			if err := exchanges.Save(file, endpoint, r.Exchanges()); err != nil {
+				t.Error(err)
+			}
+		})
+		through = r
+	} else {
+		all, err := exchanges.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := exchanges.Play(all)
+		if w.player != nil {
+			w.player(p)
+		}
+		t.Cleanup(func() {
+			if err := p.Err(); err != nil {
+				t.Error(err)
+			}
+		})
+		through, endpoint = p, "http://endpoint.test"
+	}
+	return target.New(aws.Config{
+		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: through},
+		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+		Retryer: func() aws.Retryer { // as the SDK's own, but for the pauses
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
+		},
+	}, o)
+}
+
+// names gives the same names in every run.
+func names() func(what string) string {
+	var mu sync.Mutex
+	used := map[string]int{}
+	return func(what string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		used[what]++
+		if n := used[what]; n > 1 {
+			what = fmt.Sprint(what, "-", n)
+		}
+		return "teal-" + what
+	}
+}
+
+// motoLacks is what moto's server (5.2.1) does otherwise than AWS, by the part of the suite that cannot be recorded from it.
+var motoLacks = map[string]string{
+	"publish settings":   "moto forgets ephemeral storage, tracing and logging when a function is updated",
+	"route a function":   "moto does not compare the revision of an alias, and calls one that exists a ConflictException",
+	"publish a workflow": "moto has no versions of state machines",
+	"route a workflow":   "moto has no aliases of state machines",
+	"observe and plan":   "moto has no versions of state machines",
+	"routes":             "moto has no aliases of state machines",
+	"executions":         "moto has no versions of state machines",
+}
+
+// What the suite sends is what was recorded, and what was answered is understood: by the embedded platform, all of it, and by
+// moto's server, what it can do. .ci/exchanges holds the recordings against AWS's own models of its services.
+func TestExerciseOnTheWire(t *testing.T) {
+	for _, origin := range []struct {
+		name  string
+		lacks map[string]string
+	}{{"platform", nil}, {"moto", motoLacks}} {
+		t.Run(origin.name, func(t *testing.T) {
+			targettest.Suite{
+				Open: func(t *testing.T) *target.Target { return wire{origin: origin.name}.open(t, target.Options{}) },
+				Name: names(),
+				Skip: func(part string) string { return origin.lacks[part] },
+			}.Exercise(t)
+		})
+	}
+}
