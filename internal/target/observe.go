@@ -156,8 +156,8 @@ func (t *Target) observeWorkflow(ctx context.Context, name string) (release.Obse
 	highest := 0
 	for {
 		page, err := t.states.ListStateMachineVersions(ctx, versions)
-		if is(err, "StateMachineDoesNotExist", "ResourceNotFound") {
-			return release.ObservedWorkflow{}, nil
+		if is(err, "StateMachineDoesNotExist", "ResourceNotFound", "InvalidArn") {
+			break // AWS does not document how it answers here for one that does not exist; describing it tells
 		}
 		if err != nil {
 			return o, t.failed("list the versions of state machine "+name, "states:ListStateMachineVersions", err)

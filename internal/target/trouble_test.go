@@ -109,6 +109,25 @@ func lose(t *trouble, q *asked) (*http.Response, error) {
 	return answer, err
 }
 
+// listNothing and refuseToList answer in the two other ways that a service could when it is asked for the versions of a state
+// machine that does not exist; AWS does not document its own.
+func listNothing(t *trouble, q *asked) (*http.Response, error) {
+	return t.forNone(q, 200, `{"stateMachineVersions":[]}`)
+}
+
+func refuseToList(t *trouble, q *asked) (*http.Response, error) {
+	return t.forNone(q, 400, `{"__type":"InvalidArn","message":"Invalid Arn"}`)
+}
+
+func (t *trouble) forNone(q *asked, status int, body string) (*http.Response, error) {
+	answer, err := t.RoundTripper.RoundTrip(q.Request)
+	if err == nil && answer.StatusCode == 400 && strings.HasSuffix(q.what, "ListStateMachineVersions") {
+		answer.Body.Close()
+		return answered(status, map[string]string{"Content-Type": "application/x-amz-json-1.0"}, body), nil
+	}
+	return answer, err
+}
+
 // edit changes an answer in JSON.
 func (t *trouble) edit(q *asked, change func(out map[string]any)) (*http.Response, error) {
 	answer, err := t.RoundTripper.RoundTrip(q.Request)
@@ -210,6 +229,8 @@ func TestReleasesOnBadDaysOnTheWire(t *testing.T) {
 		{"answers are lost", lose},
 		{"slow", dawdle},
 		{"in pages", page},
+		{"nothing is listed", listNothing},
+		{"refused to list", refuseToList},
 	} {
 		t.Run(day.name, func(t *testing.T) {
 			w := wire{origin: "platform-on-bad-days", through: func(r http.RoundTripper) http.RoundTripper {

@@ -44,8 +44,8 @@ type Body struct {
 
 // The headers that are part of AWS's protocols.
 var (
-	requestHeaders = []string{"Content-Type", "X-Amz-Target"}
-	answerHeaders  = []string{"Content-Type", "Retry-After", "X-Amz-Retry-After", "X-Amzn-Errortype"}
+	requestHeaders = []string{"Content-Type", "X-Amz-Target", "X-Amz-Invocation-Type", "X-Amz-Log-Type"}
+	answerHeaders  = []string{"Content-Type", "Retry-After", "X-Amz-Retry-After", "X-Amzn-Errortype", "X-Amz-Executed-Version", "X-Amz-Function-Error", "X-Amz-Log-Result"}
 )
 
 // readBody reads a message to its end.
@@ -75,7 +75,7 @@ func (b *Body) set(data []byte) {
 	data = bytes.TrimSpace(data)
 	switch {
 	case len(data) == 0:
-	case strings.Contains(b.Header["Content-Type"], "json") && json.Valid(data):
+	case (data[0] == '{' || data[0] == '[') && json.Valid(data): // whatever it calls itself
 		b.JSON = data
 	default:
 		b.Text = string(data)

@@ -22,8 +22,8 @@ var drawn = map[string]string{
 	"uuid": "00000000-0000-4000-9000-%012d",
 }
 
-// The moment at which everything recorded happened: 2026-01-01T00:00:00Z.
-const moment = 1767225600
+// Moment is when everything that is recorded happened, by its file: 2026-01-01T00:00:00Z, in seconds since 1970.
+const Moment = 1767225600
 
 var times = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`)
 
@@ -54,6 +54,9 @@ func (n *normal) collect(data json.RawMessage) {
 
 func (n *normal) apply(e *Exchange) error {
 	e.Request.Path, e.Request.Query = n.rename(e.Request.Path), n.rename(e.Request.Query)
+	if e.Answer.Header["X-Amz-Log-Result"] != "" { // its lines have times and durations
+		e.Answer.Header["X-Amz-Log-Result"] = "RU5ECg==" // END
+	}
 	for _, b := range []*Body{&e.Request.Body, &e.Answer.Body} {
 		b.Text = n.rename(b.Text)
 		if b.JSON == nil {
@@ -82,7 +85,7 @@ func (n *normal) settle(member string, v any) any {
 		return "2026-01-01T00:00:00.000+0000"
 	case float64:
 		if strings.HasSuffix(strings.ToLower(member), "date") {
-			return moment
+			return Moment
 		}
 	}
 	return v

@@ -31,25 +31,42 @@ func Exercise(t *testing.T, open func(t *testing.T) *target.Target) {
 	Suite{Open: open, Name: unique}.Exercise(t)
 }
 
-// Suite is Exercise for those who choose the names and the parts.
+// Suite is Exercise, ExerciseInvocations and ExerciseUpkeep for those who choose the names and the parts.
 type Suite struct {
 	Open func(t *testing.T) *target.Target // t has the name of the part
 	Name func(what string) string          // gives another name at every call; may be called from several goroutines
 	Skip func(part string) (why string)    // nil for none
+	Now  func() time.Time                  // nil for time.Now
 }
 
 // on is the target that a part is run on.
 type on struct {
 	*target.Target
-	name func(what string) string
+	name  func(what string) string
+	clock func() time.Time
 }
 
-// Exercise runs the suite.
+type part struct {
+	name string
+	run  func(*testing.T, on)
+}
+
+func (s Suite) run(t *testing.T, parts []part) {
+	for _, p := range parts {
+		t.Run(p.name, func(t *testing.T) {
+			if s.Skip != nil {
+				if why := s.Skip(p.name); why != "" {
+					t.Skip(why)
+				}
+			}
+			p.run(t, on{s.Open(t), s.Name, s.Now})
+		})
+	}
+}
+
+// Exercise runs what the function of this name does.
 func (s Suite) Exercise(t *testing.T) {
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T, on)
-	}{
+	s.run(t, []part{
 		{"identity", identity},
 		{"publish a function", publishFunction},
 		{"publish settings", publishSettings},
@@ -62,24 +79,27 @@ func (s Suite) Exercise(t *testing.T) {
 		{"routes to functions", functionRoutes},
 		{"routes", routes},
 		{"executions", executions},
-	} {
-		t.Run(part.name, func(t *testing.T) {
-			if s.Skip != nil {
-				if why := s.Skip(part.name); why != "" {
-					t.Skip(why)
-				}
-			}
-			part.run(t, on{s.Open(t), s.Name})
-		})
-	}
+	})
 }
 
 // ExerciseInvocations checks that versions really run: function gives a function that can, and that answers with the JSON
 // string it is given.
 func ExerciseInvocations(t *testing.T, open func(t *testing.T) *target.Target, function func(t *testing.T, answer string) release.Function) {
-	g, ctx := open(t), t.Context()
+	Suite{Open: open, Name: unique}.Invocations(t, function)
+}
+
+// Invocations runs what ExerciseInvocations does.
+func (s Suite) Invocations(t *testing.T, function func(t *testing.T, answer string) release.Function) {
+	s.run(t, []part{
+		{"invoke versions", func(t *testing.T, g on) { invokeVersions(t, g, function) }},
+		{"provision versions", func(t *testing.T, g on) { provisionVersions(t, g, function) }},
+	})
+}
+
+func invokeVersions(t *testing.T, g on, function func(t *testing.T, answer string) release.Function) {
+	ctx := t.Context()
 	f := function(t, "one")
-	f.Name, f.Alias = unique("invoked"), "live"
+	f.Name, f.Alias = g.name("invoked"), "live"
 	one, err := g.PublishFunction(ctx, f)
 	must(t, err)
 	next := function(t, "two")
@@ -99,6 +119,37 @@ func ExerciseInvocations(t *testing.T, open func(t *testing.T) *target.Target, f
 	}
 	if _, err := g.InvokeVersion(ctx, one.ARN[:strings.LastIndexByte(one.ARN, ':')]+":99", nil); err == nil {
 		t.Error("a version that does not exist was invoked")
+	}
+}
+
+// provisionVersions warms a version, moves on to the next, and gives back what the first has.
+func provisionVersions(t *testing.T, g on, function func(t *testing.T, answer string) release.Function) {
+	ctx := t.Context()
+	f := function(t, "one")
+	f.Name, f.Alias, f.ProvisionedConcurrency = g.name("warm"), "live", 1
+	one, err := g.PublishFunction(ctx, f)
+	must(t, err)
+	next := function(t, "two")
+	next.Name, next.Alias, next.ProvisionedConcurrency = f.Name, f.Alias, 2
+	two, err := g.PublishFunction(ctx, next)
+	must(t, err)
+	must(t, g.Provision(ctx, f.Name, two.Version, 2)) // changes nothing
+	warm, err := g.Provisioned(ctx, f.Name)
+	must(t, err)
+	count := map[string]int32{}
+	for _, p := range warm {
+		count[p.Version] = p.Count
+	}
+	if len(count) != 2 || count[one.Version] != 1 || count[two.Version] != 2 {
+		t.Errorf("provisioned are %v, want one of version %s and two of version %s", warm, one.Version, two.Version)
+	}
+	freed, err := g.Unprovision(ctx, f.Name, func(v string) bool { return v == two.Version })
+	if err != nil || len(freed) != 1 || freed[0] != one.Version {
+		t.Errorf("freed %v, %v; want version %s", freed, err, one.Version)
+	}
+	busy, err := g.Provisioning(ctx, f.Ref())
+	if err != nil || busy {
+		t.Errorf("AWS moves the alias, which does not exist, by itself: %v, %v", busy, err)
 	}
 }
 
