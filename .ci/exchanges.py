@@ -21,6 +21,9 @@ KNOWN = [
     ('^platform', 'StateMachineDoesNotExist is no error of ListStateMachineVersions',
      'AWS documents no error for a state machine that does not exist; the target takes this one, InvalidArn and an empty list alike'),
     ('^moto', 'answer: the status is 20', 'moto answers 200 where AWS answers 201, and the reverse; no SDK minds'),
+    ('^moto', 'answer: ResourceNotFoundException', 'moto says message for Message, without Type; SDKs read the code from its header'),
+    ('^moto/probe', 'StateMachineDoesNotExist is no error of', 'moto says so of an alias; the target takes it and ResourceNotFound alike'),
+    ('^moto/probe', 'an error without a code', 'moto answers with a page of HTML where it lacks an operation'),
 ]
 
 
@@ -50,9 +53,10 @@ class Models:
         for service in ('lambda', 'gateway'):
             for name in self.models[service].operation_names:
                 op = self.models[service].operation_model(name)
-                uri = op.http['requestUri'].split('?')[0]
+                uri, _, fixed = op.http['requestUri'].partition('?')
                 pattern = re.sub(r'\\\{(\w+)(\\\+)?\\\}', lambda m: f"(?P<{m[1]}>{'.+' if m[2] else '[^/]+'})", re.escape(uri))
-                self.paths.append((op.http['method'], re.compile(pattern + '/?$'), service, op))
+                self.paths.append((op.http['method'], re.compile(pattern + '/?$'), dict(urllib.parse.parse_qsl(fixed)), service, op))
+        self.paths.sort(key=lambda p: -len(p[2])) # what asks for more is tried first
 
     def find(self, q):
         """The service, the operation and the parameters of a request."""
@@ -70,16 +74,18 @@ class Models:
             op = self.models['sts'].operation_model(form.pop('Action'))
             form.pop('Version')
             return 'sts', op, form
-        for m, pattern, service, op in self.paths:
-            found = pattern.match(path)
-            if m != method or not found: continue
-            params, body = {}, json.loads(q['body']) if q['body'] else {}
-            asked = urllib.parse.parse_qs(query, keep_blank_values=True)
+        for m, pattern, fixed, service, op in self.paths:
+            found, asked = pattern.match(path), urllib.parse.parse_qs(query, keep_blank_values=True)
+            if m != method or not found or any(asked.pop(k, None) != [v] for k, v in fixed.items()): continue
+            payload = op.input_shape.serialization.get('payload') if op.input_shape else None
+            params, body = {}, json.loads(q['body']) if q['body'] and not payload else {}
+            if payload and q['body']: params[payload] = q['body'].encode()
             for name, shape in (op.input_shape.members if op.input_shape else {}).items():
                 at = shape.serialization.get('location')
                 wire = shape.serialization.get('name', name)
                 if at == 'uri': params[name] = urllib.parse.unquote(found[wire])
                 elif at == 'querystring' and wire in asked: params[name] = self.scalar(shape, asked.pop(wire)[0])
+                elif at == 'header' and wire in q['header']: params[name] = q['header'][wire]
                 elif at is None and wire in body: params[name] = self.value(shape, body.pop(wire))
             if asked or body: raise ValueError(f'{op.name} has no {", ".join(list(asked) + list(body))}')
             return service, op, params
@@ -138,6 +144,7 @@ def request(models, q):
     as_text = lambda v: str(v).lower() if isinstance(v, bool) else str(v)
     expect = {k: as_text(v) for k, v in dict(want['query_string'] or {}).items()}
     if want['method'] + ' ' + address != q['head'].partition('?')[0] and urllib.parse.unquote(address) != urllib.parse.unquote(path): wrong.append(f'botocore would ask {want["method"]} {address}')
+    expect.update(urllib.parse.parse_qsl(want['url_path'].partition('?')[2]))
     if dict(urllib.parse.parse_qsl(query, keep_blank_values=True)) != expect: wrong.append(f'botocore would ask with {expect}')
     body = want['body']
     if isinstance(body, dict): same = dict(urllib.parse.parse_qsl(q['body'])) == body
@@ -165,9 +172,10 @@ def answer(models, service, op, a):
     parser = botocore.parsers.create_parser(protocol)
     headers = {k.lower(): v for k, v in a['header'].items()}
     if status < 300:
-        wrong = []
-        if status != op.http.get('responseCode', 200): wrong.append(f"the status is {status}, and {op.http.get('responseCode', 200)} in the model")
-        if protocol != 'query':
+        wrong, out = [], op.output_shape
+        free = out and any(m.serialization.get('location') == 'statusCode' for m in out.members.values())
+        if status != op.http.get('responseCode', 200) and not free: wrong.append(f"the status is {status}, and {op.http.get('responseCode', 200)} in the model")
+        if protocol != 'query' and not (out and out.serialization.get('payload')):
             try: models.value(op.output_shape, json.loads(a['body'] or '{}'))
             except (ValueError, TypeError) as e: wrong.append(str(e))
         try: parser.parse({'status_code': status, 'headers': headers, 'body': a['body'].encode()}, op.output_shape)
@@ -195,7 +203,7 @@ def answer(models, service, op, a):
 
 def plain(message):
     """A message without what names resources."""
-    m = re.sub(r'arn:[^ \'"\],]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|<[^>]+>', '', message or '')
+    m = re.sub(r'\([^)]*\)|arn:[^ \'"\],]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|<[^>]+>', '', message or '')
     return re.sub(r'[^A-Za-z]+', '', re.sub(r'\bteal-[\w-]+', '', m))
 
 

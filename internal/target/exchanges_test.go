@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,9 +97,9 @@ var motoLacks = map[string]string{
 	"publish settings":   "moto forgets ephemeral storage, tracing and logging when a function is updated",
 	"route a function":   "moto does not compare the revision of an alias, and calls one that exists a ConflictException",
 	"publish a workflow": "moto has no versions of state machines",
-	"route a workflow":   "moto has no aliases of state machines",
+	"route a workflow":   "moto has no versions of state machines",
 	"observe and plan":   "moto has no versions of state machines",
-	"routes":             "moto has no aliases of state machines",
+	"routes":             "moto has no versions of state machines",
 	"executions":         "moto has no versions of state machines",
 	"prune functions":    "moto cannot list function URLs and provisioned concurrency, so nothing counts as unused",
 	"prune workflows":    "moto has no versions of state machines",
@@ -126,6 +127,36 @@ func TestSuiteOnTheWire(t *testing.T) {
 			s.Upkeep(t) // first: it reads every state machine of the account, and while recording there are no others yet
 			s.Exercise(t)
 			s.Invocations(t, func(_ *testing.T, answer string) release.Function { return targettest.Function("", answer) })
+		})
+	}
+}
+
+// An endpoint is asked for every operation that Teal needs, and what it lacks is named.
+func TestProbeOnTheWire(t *testing.T) {
+	for origin, lacks := range map[string][]string{
+		"platform": nil,
+		"moto": {
+			"lambda:GetProvisionedConcurrencyConfig", "lambda:ListFunctionUrlConfigs", "states:ListStateMachineVersions", "states:PublishStateMachineVersion",
+		},
+	} {
+		t.Run(origin+"/probe", func(t *testing.T) {
+			g := wire{origin: origin, player: func(p *exchanges.Player) { p.AnyOrder = true }}.open(t, target.Options{MaxAttempts: 1})
+			all, err := g.Probe(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range all {
+				if p.Denied {
+					t.Errorf("%+v", p)
+				}
+				if p.Lacks {
+					got = append(got, p.Operation)
+				}
+			}
+			if len(all) != 20 || !slices.Equal(got, lacks) {
+				t.Errorf("of %d operations the endpoint lacks %v, want %v", len(all), got, lacks)
+			}
 		})
 	}
 }

@@ -166,12 +166,11 @@ func (a Request) subject() string {
 	if strings.HasPrefix(a.Path, "/v2/apis") {
 		return "HTTP APIs"
 	}
-	if rest, ok := strings.CutPrefix(a.Path, "/2015-03-31/functions/"); ok {
+	if _, rest, ok := strings.Cut(a.Path, "/functions/"); ok {
 		name, _, _ := strings.Cut(rest, "/")
-		return "function " + name
-	}
-	if _, rest, ok := strings.Cut(a.Path, "/functions/"); ok { // later years of Lambda's API
-		name, _, _ := strings.Cut(rest, "/")
+		if arn, err := url.PathUnescape(name); err == nil && strings.Count(arn, ":") > 5 {
+			name = strings.Split(arn, ":")[6]
+		}
 		return "function " + name
 	}
 	q, _ := url.ParseQuery(a.Query)
