@@ -280,6 +280,7 @@ func (m *mortal) SetCurrent(ctx context.Context, l ledger.Lock, c ledger.Current
 // bench is everything that a test of the controller needs. Processes are numbered; those in dead are gone.
 type bench struct {
 	t      *testing.T
+	app    func(code string) release.Spec
 	cloud  *cloud
 	health *health
 	ledger ledger.Ledger
@@ -303,7 +304,7 @@ func quickDir(t *testing.T) string {
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, cloud: newCloud(), health: &health{see: good}, dead: map[int]bool{}}
+	b := &bench{t: t, app: spec, cloud: newCloud(), health: &health{see: good}, dead: map[int]bool{}}
 	var mu sync.Mutex
 	l, err := ledger.Folder(quickDir(t), ledger.WithProcesses("here", func(pid int) bool {
 		mu.Lock()
@@ -369,7 +370,7 @@ var gradual = []rollout.Shift{{Weight: 10, Pause: time.Minute, Check: true}, {We
 // blue brings the first release in.
 func (b *bench) blue() {
 	b.t.Helper()
-	out, err := b.controller(nil).Run(b.t.Context(), controller.Request{Spec: spec("blue"), Settings: settings(gradual...), By: "ann"})
+	out, err := b.controller(nil).Run(b.t.Context(), controller.Request{Spec: b.app("blue"), Settings: settings(gradual...), By: "ann"})
 	if err != nil || out.ExitCode != controller.ExitDone {
 		b.t.Fatalf("the first release: exit %d, %v, %s", out.ExitCode, err, out.State.Cause)
 	}
