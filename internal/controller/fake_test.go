@@ -26,7 +26,9 @@ type cloud struct {
 	revision  int
 	functions map[string][]string // digests by name; the version is the place, from 1
 	workflows map[string][]string
-	writes    []string // every routing written, in order
+	writes    []string             // every routing written, in order
+	born      map[string]time.Time // when a version was published, by name and number
+	gone      map[string]bool      // versions that were deleted
 	invoked   []string
 	payloads  [][]byte
 	latency   time.Duration
@@ -38,6 +40,7 @@ type cloud struct {
 func newCloud() *cloud {
 	return &cloud{
 		aliases: map[release.Ref]release.AliasRouting{}, functions: map[string][]string{}, workflows: map[string][]string{},
+		born: map[string]time.Time{}, gone: map[string]bool{},
 		latency: 100 * time.Millisecond,
 	}
 }
@@ -58,6 +61,7 @@ func (c *cloud) PublishFunction(ctx context.Context, f release.Function) (releas
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, isNew := publish(c.functions, f.Name, f.Digest())
+	c.bear(f.Name, n, isNew)
 	return release.FunctionVersion{
 		Key: f.Key, Name: f.Name, Version: n, Digest: f.Digest(), New: isNew,
 		ARN: "arn:aws:lambda:us-east-1:000000000000:function:" + f.Name + ":" + n,
@@ -71,7 +75,14 @@ func (c *cloud) PublishWorkflow(ctx context.Context, w release.Workflow, pinned 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, isNew := publish(c.workflows, w.Name, string(pinned))
+	c.bear(w.Name, n, isNew)
 	return release.StateMachineVersion{Key: w.Key, Name: w.Name, New: isNew, ARN: machineARN(w.Name, n)}, nil
+}
+
+func (c *cloud) bear(name, version string, isNew bool) {
+	if isNew {
+		c.born[name+":"+version] = time.Now()
+	}
 }
 
 func machineARN(name, version string) string {

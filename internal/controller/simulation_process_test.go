@@ -157,6 +157,8 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 		all := len(w.cloud.functions[want.Ref.Name]) + len(w.cloud.workflows[want.Ref.Name])
 		if n := v[strings.LastIndexByte(v, ':')+1:]; n < "1" || n > fmt.Sprint(all) {
 			w.harm("%s: version %s was never published", want.Ref, v)
+		} else if w.cloud.gone[want.Ref.Name+":"+n] {
+			w.harm("%s: version %s was deleted", want.Ref, v)
 		}
 	}
 	// An alias of a state machine has no revision: put back to where it was last known to be, it looks as if nothing had happened.
@@ -168,6 +170,9 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 		w.earned(want)
 	}
 	w.past[want.Ref] = append(w.past[want.Ref], old)
+	for _, v := range old.routing.Routing.Versions() {
+		w.served[want.Ref.Name+":"+v[strings.LastIndexByte(v, ':')+1:]] = time.Now()
+	}
 	w.foreign[want.Ref] = false
 	w.log = append(w.log, fmt.Sprintf("%s %s %s", time.Now().Format("15:04:05.000"), want.Ref.Name, want.Routing))
 	return w.put(want.Ref, want.Routing), nil

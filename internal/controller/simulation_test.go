@@ -58,14 +58,14 @@ func TestSimulation(t *testing.T) {
 
 // start begins a process that may die.
 func (w *world) start() *controller.Controller {
-	w.pid++
+	w.sure(func() { w.pid++; w.driver = w.pid })
 	m := &mortal{Ledger: w.ledger}
 	if w.trouble > 0 && w.deaths < 6 && w.roll(4) > 0 {
 		m.dieAt, m.after = 1+w.roll(50), w.roll(2) == 0
 	}
 	p := &process{w, m}
 	c, err := controller.New(controller.Config{
-		Target: p, Health: p, Ledger: m, Owner: ledger.Owner{By: "ann", Host: "here", PID: w.pid},
+		Target: p, Health: p, Ledger: m, Owner: ledger.Owner{By: "ann", Host: "here", PID: w.driver},
 		NewID: func(kind string) string {
 			w.ids++
 			return fmt.Sprintf("%s-%d", kind, w.ids)
@@ -95,6 +95,7 @@ func (w *world) play() string {
 			_, _ = publish(w.cloud.workflows, of.Name, "{}")
 		}
 	}
+	w.began()
 	began := time.Now()
 	w.until = began.Add(time.Duration(w.roll(30)) * time.Minute)
 	if w.roll(6) == 0 {
@@ -119,10 +120,13 @@ func (w *world) play() string {
 		}
 		if err != nil && errors.Is(err, errDied) {
 			w.deaths++
-			w.dead[w.pid] = true
+			w.sure(func() { w.dead[w.driver] = true })
 		}
 		if state == "unknown" { // it died before it was recorded
 			time.Sleep(time.Second)
+			if errors.As(err, new(*ledger.HeldError)) {
+				time.Sleep(time.Minute) // a pruning is at work
+			}
 			out, err = w.start().Run(ctx, request)
 			id = fmt.Sprintf("ro-%d", w.ids-1)
 			continue
@@ -148,6 +152,7 @@ func (w *world) play() string {
 	}
 	w.sure(func() { w.over = true })
 	time.Sleep(time.Minute) // the last late write has landed
+	w.ended()
 	w.checkEnd(out.State)
 	if w.t.Failed() {
 		return "harm"

@@ -32,6 +32,10 @@ type world struct {
 	overruled bool                     // a person took a verdict upon themselves
 	healthy   map[int]bool             // steps for which a good observation was handed over
 	before    map[release.Ref]release.AliasRouting
+	served    map[string]time.Time // until when a rollout had a version in an alias, by name and number
+	began     func()               // called when there is a blue, and green may come
+	ended     func()               // called when the rollout has ended
+	driver    int                  // the process that drives the rollout, or did last
 	deaths    int
 	over      bool // the rollout has ended: strangers keep away
 	log       []string
@@ -46,7 +50,8 @@ type seen struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		bench: newBench(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), calls: map[string]uint64{}, past: map[release.Ref][]seen{},
-		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, spec: spec("green"),
+		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, served: map[string]time.Time{}, spec: spec("green"),
+		began: func() {}, ended: func() {},
 	}
 	w.trouble = []int{0, 3, 10, 25, 45}[w.dice.IntN(5)]
 	weight := 0
