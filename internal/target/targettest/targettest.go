@@ -44,6 +44,7 @@ type on struct {
 	*target.Target
 	name  func(what string) string
 	clock func() time.Time
+	later time.Duration // by which the part pretends that time has passed
 }
 
 type part struct {
@@ -59,7 +60,7 @@ func (s Suite) run(t *testing.T, parts []part) {
 					t.Skip(why)
 				}
 			}
-			p.run(t, on{s.Open(t), s.Name, s.Now})
+			p.run(t, on{Target: s.Open(t), name: s.Name, clock: s.Now})
 		})
 	}
 }

@@ -22,6 +22,7 @@ func (s Suite) Upkeep(t *testing.T) {
 	s.run(t, []part{
 		{"prune functions", pruneFunctions},
 		{"prune workflows", pruneWorkflows},
+		{"prune an Express workflow", pruneExpress},
 	})
 }
 
@@ -165,10 +166,42 @@ func pruneWorkflows(t *testing.T, g on) {
 	}
 }
 
+// pruneExpress: executions of an Express workflow cannot be listed, so a version stays as long as one may run on it after the
+// alias was last changed, by whomever.
+func pruneExpress(t *testing.T, g on) {
+	ctx := t.Context()
+	w := workflow(g.name("quickflow"))
+	w.Type = release.TypeExpress
+	spec := release.Spec{App: g.name("upkeep"), Workflows: []release.Workflow{w}}
+	var machines []release.StateMachineVersion
+	set := router(t, g, w.Ref())
+	revision := ""
+	for _, says := range []string{"one", "two", "three"} {
+		m, err := g.PublishWorkflow(ctx, w, pass(says))
+		must(t, err)
+		machines = append(machines, m)
+		revision = set(revision, alias.Routing{Primary: m.ARN}).Revision
+	}
+	set(revision, alias.Routing{Primary: machines[1].ARN})
+
+	one := kept(t, survey(t, g, spec), "stateMachine 1", "Express executions that cannot be listed may still run on it")
+	needed(t, g, release.Kept{Kind: one.Kind, Name: one.Name, Version: one.Version, ARN: one.ARN}, "an alias was changed meanwhile")
+	g.later = 2 * release.ExpressWindow
+	all := survey(t, g, spec)
+	one = kept(t, all, "stateMachine 1", "")
+	kept(t, all, "stateMachine 2", "alias live routes to it")
+	if err := g.Delete(ctx, one); err != nil {
+		t.Errorf("delete %s: %v", one.ARN, err)
+	}
+	if left := survey(t, g, spec); len(left) != 2 {
+		t.Errorf("left are %v", left)
+	}
+}
+
 // now is the time by which recordings can be replayed.
 func (g on) now() time.Time {
 	if g.clock == nil {
-		return time.Now()
+		return time.Now().Add(g.later)
 	}
-	return g.clock()
+	return g.clock().Add(g.later)
 }
