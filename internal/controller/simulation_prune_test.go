@@ -37,14 +37,14 @@ func TestSimulationOfPruning(t *testing.T) {
 	for _, seed := range brokePrune {
 		play(seed)
 	}
-	for i := range uint64(*seeds) {
+	for i := range uint64(*seeds / 3) { // each plays several releases
 		play(*fromSeed + i)
 		if t.Failed() {
 			break
 		}
 	}
 	t.Logf("%+v", sum)
-	if *seeds >= 300 && !t.Failed() && (sum.Deleted < 300 || sum.Died < 100 || sum.Held < 10 || sum.Needed < 10 || sum.Runs < 10000) {
+	if *seeds >= 300 && !t.Failed() && (sum.Deleted < 500 || sum.Died < 20 || sum.Held < 3 || sum.Needed < 3 || sum.Runs < 5000) {
 		t.Errorf("%+v: the model has grown tame", sum)
 	}
 }

@@ -19,7 +19,8 @@ type normal struct {
 // drawn are the members in which an endpoint says an identifier of its own making, with the form of their names here.
 var drawn = map[string]string{
 	"revisionid": "00000000-0000-4000-8000-%012d", "apiid": "api%07d", "integrationid": "int%04d", "routeid": "rte%04d",
-	"uuid": "00000000-0000-4000-9000-%012d",
+	"deploymentid": "dep%04d",
+	"uuid":         "00000000-0000-4000-9000-%012d",
 }
 
 // Moment is when everything that is recorded happened, by its file: 2026-01-01T00:00:00Z, in seconds since 1970.
@@ -94,7 +95,10 @@ func (n *normal) settle(member string, v any) any {
 // ownAPIs are the URLs that a local endpoint gives its HTTP APIs.
 var ownAPIs = regexp.MustCompile(`http://([a-z0-9]+)\.execute-api\.localhost(?::\d+)?`)
 
-var requestID = regexp.MustCompile(`<RequestId>[^<]*</RequestId>`)
+var (
+	requestID = regexp.MustCompile(`<RequestId>[^<]*</RequestId>`)
+	userID    = regexp.MustCompile(`<UserId>[^<]*</UserId>`)
+)
 
 func (n *normal) rename(s string) string {
 	for was, is := range n.names {
@@ -102,6 +106,7 @@ func (n *normal) rename(s string) string {
 	}
 	s = ownAPIs.ReplaceAllString(s, "https://$1.execute-api.us-east-1.amazonaws.com")
 	s = strings.ReplaceAll(s, n.endpoint, "https://endpoint.test")
+	s = userID.ReplaceAllString(s, "<UserId>000000000000</UserId>")
 	return requestID.ReplaceAllString(s, "<RequestId>00000000-0000-4000-8000-000000000000</RequestId>")
 }
 

@@ -3,6 +3,7 @@ package targettest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ func ExerciseUpkeep(t *testing.T, open func(t *testing.T) *target.Target) {
 // Upkeep runs what ExerciseUpkeep does.
 func (s Suite) Upkeep(t *testing.T) {
 	s.run(t, []part{
+		{"observe many", observeMany},
 		{"prune functions", pruneFunctions},
 		{"prune workflows", pruneWorkflows},
 		{"prune an Express workflow", pruneExpress},
@@ -63,6 +65,29 @@ func needed(t *testing.T, g on, k release.Kept, why string) {
 	var still *target.ErrNeeded
 	if err := g.Delete(t.Context(), k); !errors.As(err, &still) || !strings.Contains(err.Error(), why) {
 		t.Errorf("deleting %s, which something has begun to use: %v, want: %s", k.ARN, err, why)
+	}
+}
+
+// observeMany looks at so many functions that they are listed together, all but one that does not exist.
+func observeMany(t *testing.T, g on) {
+	var spec release.Spec
+	for i := range 8 {
+		f := Function(g.name(fmt.Sprint("one-of-many", i)), "x")
+		f.Key = fmt.Sprint("fn", i)
+		for range i % 3 {
+			f.Timeout++
+			_, err := g.PublishFunction(t.Context(), f)
+			must(t, err)
+		}
+		spec.Functions = append(spec.Functions, f)
+	}
+	o, err := g.Observe(t.Context(), spec)
+	must(t, err)
+	for i, f := range spec.Functions {
+		at, there := o.Functions[f.Name]
+		if want := i % 3; there != (want > 0) || there && (at.Version != fmt.Sprint(want) || at.VersionARN != at.ARN+":"+at.Version || f.Differences(at.Config) != nil || at.Routing.Routing != (alias.Routing{})) {
+			t.Errorf("%s is %+v, want version %d", f.Name, at, want)
+		}
 	}
 }
 
