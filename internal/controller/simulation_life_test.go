@@ -84,11 +84,24 @@ func (l *life) happen() {
 			l.begin(machine, strconv.Itoa(all), false)
 		}
 	case 5: // by its number. Who does that with an Express workflow is out of sight for all but themselves
-		if v := 1 + l.dice.IntN(all+1); machine != express && v <= all && !l.cloud.gone[machine+":"+strconv.Itoa(v)] {
-			l.begin(machine, strconv.Itoa(v), true)
+		v := strconv.Itoa(1 + l.dice.IntN(max(1, all)))
+		if l.dice.IntN(2) == 0 {
+			v = l.oldest(machine)
+		}
+		if machine != express && all > 0 && !l.cloud.gone[machine+":"+v] {
+			l.begin(machine, v, true)
 		}
 	default:
 		l.redrive()
+	}
+}
+
+// oldest is the oldest version of a function or a state machine that there is.
+func (l *life) oldest(name string) string {
+	for n := 1; ; n++ {
+		if v := strconv.Itoa(n); !l.cloud.gone[name+":"+v] {
+			return v
+		}
 	}
 }
 
