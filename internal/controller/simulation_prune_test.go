@@ -498,6 +498,11 @@ func (p *pruner) Delete(ctx context.Context, k release.Kept) error {
 			if running {
 				return errNeeded
 			}
+			p.sure(func() {
+				if v := k.ARN[strings.LastIndexByte(k.ARN, ':')+1:]; p.request.Settle > 0 && p.dice.IntN(8) == 0 && !p.cloud.gone[k.Name+":"+v] {
+					p.begin(k.Name, v, true) // of all moments, now
+				}
+			})
 		}
 		var f fate
 		var later time.Duration
