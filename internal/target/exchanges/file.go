@@ -53,8 +53,12 @@ func Save(file, endpoint string, all []Exchange) error {
 		return err
 	}
 	data := format(all)
-	if again, err := parse(data); err != nil || !bytes.Equal(format(again), data) {
-		return fmt.Errorf("%s: the exchanges cannot be written so that they can be read (%v)", file, err)
+	again, err := parse(data)
+	if err != nil {
+		return fmt.Errorf("%s: what was recorded cannot be read again: %w", file, err)
+	}
+	if !bytes.Equal(format(again), data) {
+		return fmt.Errorf("%s: what was recorded is read as something else", file)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
