@@ -157,6 +157,9 @@ func named(k release.Kept) string {
 // stillUnused looks again after state machine versions were deleted: an execution may have started on one in the moment before,
 // which goes on and needs what it calls. From now on none can.
 func (p *Pruned) stillUnused(ctx context.Context, r PruneRequest, functions []release.Kept) (still []release.Kept, err error) {
+	if r.Progress != nil && r.Settle > 0 {
+		r.Progress("looking again in %s, before functions go", r.Settle)
+	}
 	settled := time.NewTimer(r.Settle)
 	defer settled.Stop()
 	select {
