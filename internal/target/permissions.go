@@ -65,6 +65,7 @@ var permissions = []permission{
 	{"Lambda.GetFunctionConfiguration", "lambda:GetFunctionConfiguration", functions, withFunctions, false},
 	{"Lambda.ListVersionsByFunction", "lambda:ListVersionsByFunction", functions, withFunctions, false},
 	{"Lambda.PublishVersion", "lambda:PublishVersion", functions, withFunctions, false},
+	{"Lambda.ListFunctions", "lambda:ListFunctions", anything, withFunctions, true},
 	{"Lambda.GetAlias", "lambda:GetAlias", functions, withFunctions, false},
 	{"Lambda.CreateAlias", "lambda:CreateAlias", functions, withFunctions, false},
 	{"Lambda.UpdateAlias", "lambda:UpdateAlias", functions, withFunctions, false},

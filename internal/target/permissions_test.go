@@ -108,6 +108,7 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 
 	// The answers do not fit together; what counts is what is asked.
 	_, _ = g.Observe(ctx, spec)
+	g.observeTogether(ctx, make([]release.Function, fewFunctions+1))
 	_, _ = g.PublishFunction(ctx, f)
 	_ = g.createFunction(ctx, f)
 	_, _, _ = g.publishLatest(ctx, release.Function{Name: "f", Alias: "live", Role: f.Role, Runtime: f.Runtime, Handler: f.Handler, CodeSHA256: "c"}, true)
