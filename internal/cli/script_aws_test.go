@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -158,5 +160,30 @@ func scriptProvisioned(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := strings.Join(all, ", "); got != args[1] {
 		ts.Fatalf("%s has provisioned %q, want %q", args[0], got, args[1])
+	}
+}
+
+// scriptDeployments is: deployments STATUS.... It waits until CodeDeploy's deployments have these statuses.
+func scriptDeployments(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: deployments STATUS...")
+	}
+	client, ctx := codedeploy.NewFromConfig(awsOf(ts)), context.Background()
+	for end := time.Now().Add(20 * time.Second); ; {
+		list, err := client.ListDeployments(ctx, &codedeploy.ListDeploymentsInput{})
+		ts.Check(err)
+		var got []string
+		for _, id := range list.Deployments {
+			d, err := client.GetDeployment(ctx, &codedeploy.GetDeploymentInput{DeploymentId: &id})
+			ts.Check(err)
+			got = append(got, string(d.DeploymentInfo.Status))
+		}
+		slices.Reverse(got)
+		if slices.Equal(got, args) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the deployments are %q, want %q", got, args)
+		}
 	}
 }

@@ -80,6 +80,7 @@ func (r testRun) Run() int {
 //	layer NAME                      publish a layer's version
 //	provision FUNCTION VERSION N    someone else gives a version environments that are started ahead
 //	provisioned FUNCTION STATE      that must be the versions with provisioned concurrency (such as 1 READY 2, 3 READY 2)
+//	deployments STATUS...           wait until CodeDeploy's deployments have these statuses, the oldest first
 //	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -92,6 +93,7 @@ func TestScripts(t *testing.T) {
 			"traffic": scriptTraffic, "nothing": scriptNothing, "zip": scriptZip, "newer": scriptNewer,
 			"bucket": scriptBucket, "half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
 			"alarm": scriptAlarm, "layer": scriptLayer, "provision": scriptProvision, "provisioned": scriptProvisioned,
+			"deployments": scriptDeployments,
 		},
 	})
 }
