@@ -204,10 +204,8 @@ func (t *Target) createDeployment(ctx context.Context, run rollout.RunHook, cont
 		case errors.As(err, &api) && api.ErrorFault() == smithy.FaultClient:
 			return "", t.failed("begin a deployment for hook "+run.Hook.Name, "codedeploy:CreateDeployment", err)
 		default: // it may have been begun
-			if ctx.Err() == nil {
-				if id, found := t.deploymentOf(ctx, run); id != "" || found != nil {
-					return id, errors.Join(err, found)
-				}
+			if id, _ := t.deploymentOf(ctx, run); id != "" {
+				return id, nil
 			}
 			return "", t.failed("begin a deployment for hook "+run.Hook.Name, "codedeploy:CreateDeployment", err)
 		}
