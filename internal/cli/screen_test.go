@@ -64,6 +64,8 @@ func (s *screen) take(b []byte) int {
 		s.x = 0
 	case c == '\b':
 		s.x = max(0, s.x-1)
+	case c == '\t':
+		s.x = min(s.columns-1, s.x/8*8+8)
 	case c < ' ':
 		s.note("%q", c)
 	case c < 0x80:
@@ -143,6 +145,14 @@ func (s *screen) escape(b []byte) int {
 		s.x = max(0, s.x-one)
 	case letter == 'G':
 		s.x = min(s.columns, one) - 1
+	case letter == 'Z': // tabs back
+		for range one {
+			s.x = max(0, (s.x-1)/8*8)
+		}
+	case letter == 'b' && at > 0: // repeat
+		for range one {
+			s.put(row[at-1])
+		}
 	case letter == 'X': // erase
 		for i := at; i < min(s.columns, at+one); i++ {
 			row[i] = ' '
@@ -167,11 +177,11 @@ func (s *screen) escape(b []byte) int {
 
 // Why: the tests of the live view on a terminal believe it.
 func TestScreen(t *testing.T) {
-	s := newScreen(3, 10)
-	for _, part := range []string{"one\r\ntwo\r\nthree\r\nfo", "u\xe2\x96", "\x88r\x1b[2", "A!\b\x1b[K\r\nabcdef\x1b[4D\x1b[P\x1b[2@xy\x1b[?25l\x1b[1;2H"} {
+	s := newScreen(5, 10)
+	for _, part := range []string{"0\t8\x1b[Z1\r\none\r\ntwo\r\nthree\r\nfo", "u\xe2\x96", "\x88r\x1b[2", "A!\b\x1b[K\r\nabcdef\x1b[4D\x1b[P\x1b[2@xy\x1b[?25l\x1b[1;2H"} {
 		_, _ = s.Write([]byte(part))
 	}
-	if got, want := s.text(), "two\nabxydef\nfou█r"; got != want {
+	if got, want := s.text(), "0       1\none\ntwo\nabxydef\nfou█r"; got != want {
 		t.Errorf("seen:\n%s\nwant:\n%s", got, want)
 	}
 	if s.modes["25"] || !slices.Equal(s.unknown, []string{"CSI 1;2 H"}) {
