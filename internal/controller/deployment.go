@@ -26,18 +26,10 @@ const (
 // the rollout no longer wants it, its deployment is stopped. When the controller is to end, the deployment goes on: whoever
 // resumes the rollout finds it.
 func (h hooks) deployment(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
-	limited, cancel := context.WithTimeout(ctx, e.Hook.Timeout)
-	defer cancel()
-	r, err := h.deployed(limited, e)
+	r, err := h.deployed(ctx, e)
 	withdrawn := errors.Is(context.Cause(ctx), errWithdrawn)
-	switch {
-	case ctx.Err() != nil && !withdrawn:
+	if ctx.Err() != nil && !withdrawn {
 		return rollout.HookResult{}, ctx.Err()
-	case err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded):
-		if r.Reason = fmt.Sprintf("nothing was told to CodeDeploy within %s", e.Hook.Timeout); r.Output == "" {
-			r.Reason = fmt.Sprintf("CodeDeploy began no deployment within %s: %v", e.Hook.Timeout, err)
-		}
-		err = nil
 	}
 	last, end := context.WithTimeout(context.WithoutCancel(ctx), withdrawWithin)
 	defer end()
@@ -52,26 +44,36 @@ func (h hooks) deployment(ctx context.Context, e rollout.RunHook) (rollout.HookR
 	return r, err
 }
 
-// deployed begins the deployment, or finds it, and waits for its end. That it cannot be read for a while ends nothing.
-func (h hooks) deployed(ctx context.Context, e rollout.RunHook) (r rollout.HookResult, err error) {
-	id, err := h.c.Deployments.Deploy(ctx, e)
-	if err != nil {
-		return r, err
+// deployed begins the deployment, or finds it, and waits for its end. The hook's time counts from when its deployment has
+// begun; before that, as long a time may pass, for a group that is busy. That a deployment cannot be read ends nothing.
+func (h hooks) deployed(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
+	beginning, cancel := context.WithTimeout(ctx, e.Hook.Timeout)
+	defer cancel()
+	id, err := h.c.Deployments.Deploy(beginning, e)
+	switch {
+	case err != nil && ctx.Err() == nil && errors.Is(beginning.Err(), context.DeadlineExceeded):
+		return rollout.HookResult{Reason: fmt.Sprintf("CodeDeploy began no deployment within %s: %v", e.Hook.Timeout, err)}, nil
+	case err != nil:
+		return rollout.HookResult{}, err
 	}
-	r.Output = "deployment " + id
+	waiting, cancel := context.WithTimeout(ctx, e.Hook.Timeout)
+	defer cancel()
 	for look := firstLook; ; look = min(2*look, longestLook) {
-		status, output, failure, err := h.c.Deployments.Deployment(ctx, id)
+		status, output, failure, err := h.c.Deployments.Deployment(waiting, id)
 		switch {
 		case refused(err):
-			return r, err
+			return rollout.HookResult{}, err
 		case err != nil:
 		case status == "Succeeded":
 			return rollout.HookResult{Succeeded: true, Output: output}, nil
 		case status == "Failed", status == "Stopped":
 			return rollout.HookResult{Reason: failure, Output: output}, nil
 		}
-		if err := h.pause(ctx, look); err != nil {
-			return r, err
+		switch err := h.pause(waiting, look); {
+		case err != nil && ctx.Err() == nil:
+			return rollout.HookResult{Reason: fmt.Sprintf("nothing was told to CodeDeploy within %s", e.Hook.Timeout), Output: "deployment " + id}, nil
+		case err != nil:
+			return rollout.HookResult{}, err
 		}
 	}
 }

@@ -18,6 +18,8 @@ func timeout(e rollout.Effect) time.Duration {
 	switch {
 	case e.PublishFunction != nil, e.PublishWorkflow != nil:
 		return 10 * time.Minute // a new function may take minutes to become active
+	case byCodeDeploy(e):
+		return 2*e.RunHook.Hook.Timeout + 30*time.Second // a group may be busy for as long first
 	case e.RunHook != nil:
 		return e.RunHook.Hook.Timeout + 30*time.Second // the hook's own timeout is a result; this only is the last resort
 	case e.Check != nil:
