@@ -26,7 +26,11 @@ const (
 // the rollout no longer wants it, its deployment is stopped. When the controller is to end, the deployment goes on: whoever
 // resumes the rollout finds it.
 func (h hooks) deployment(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
-	r, err := h.deployed(ctx, e)
+	var r rollout.HookResult
+	err := ctx.Err()
+	if err == nil {
+		r, err = h.deployed(ctx, e)
+	}
 	withdrawn := errors.Is(context.Cause(ctx), errWithdrawn)
 	if ctx.Err() != nil && !withdrawn {
 		return rollout.HookResult{}, ctx.Err()
@@ -59,7 +63,7 @@ func (h hooks) deployed(ctx context.Context, e rollout.RunHook) (rollout.HookRes
 	waiting, cancel := context.WithTimeout(ctx, e.Hook.Timeout)
 	defer cancel()
 	for look := firstLook; ; look = min(2*look, longestLook) {
-		status, output, failure, err := h.c.Deployments.Deployment(waiting, id)
+		status, output, failure, err := h.c.Deployments.Deployment(ctx, id)
 		switch {
 		case refused(err):
 			return rollout.HookResult{}, err
@@ -69,11 +73,11 @@ func (h hooks) deployed(ctx context.Context, e rollout.RunHook) (rollout.HookRes
 		case status == "Failed", status == "Stopped":
 			return rollout.HookResult{Reason: failure, Output: output}, nil
 		}
-		switch err := h.pause(waiting, look); {
-		case err != nil && ctx.Err() == nil:
+		if waiting.Err() != nil && ctx.Err() == nil {
 			return rollout.HookResult{Reason: fmt.Sprintf("nothing was told to CodeDeploy within %s", e.Hook.Timeout), Output: "deployment " + id}, nil
-		case err != nil:
-			return rollout.HookResult{}, err
 		}
+		if err := h.pause(waiting, look); err != nil && ctx.Err() != nil {
+			return rollout.HookResult{}, err
+		} // when its time is over, it is looked at once more
 	}
 }

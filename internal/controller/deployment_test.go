@@ -93,6 +93,7 @@ func TestAHookOfCodeDeployEndsWithItsDeployment(t *testing.T) {
 		"unread":    {d: &deployer{status: "Succeeded", deaf: 20 * time.Second}, succeeds: true},
 		"left":      {d: &deployer{status: "Succeeded", stubborn: errors.New("access denied")}, succeeds: true, output: "left behind: access denied"},
 		"busy":      {d: &deployer{busy: true}, reason: "CodeDeploy began no deployment within 1m0s: the group is busy"},
+		"barely":    {d: &deployer{takes: 59900 * time.Millisecond, status: "Succeeded"}, succeeds: true},
 		"late":      {d: &deployer{late: 50 * time.Second, takes: 50 * time.Second, status: "Succeeded"}, succeeds: true},
 		"refused":   {d: &deployer{refuse: release.ErrRefused}, err: "refused"},
 	} {

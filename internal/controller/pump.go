@@ -293,9 +293,11 @@ func (p *pump) withdrawLeft(ctx context.Context, before []rollout.Effect) {
 	for _, e := range rollout.Outstanding(p.s) {
 		wanted[e.ID] = true
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	cancel(errWithdrawn)
 	for _, e := range before {
 		if byCodeDeploy(e) && !wanted[e.ID] {
-			p.begin(ctx, e)(errWithdrawn)
+			p.begin(ctx, e)
 		}
 	}
 }
