@@ -162,7 +162,7 @@ func (d *desk) sit(colour string, args ...string) *sitting {
 // sees waits until all the texts are on the screen at once.
 func (s *sitting) sees(texts ...string) {
 	s.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		seen, missing := s.screen.text(), ""
 		for _, text := range texts {
@@ -207,7 +207,7 @@ func (s *sitting) ends(code int) {
 		defer close(ended)
 		_ = s.command.Wait()
 	}()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for running := true; running; {
 		select {
 		case piece := <-s.pieces:

@@ -213,7 +213,7 @@ func scriptDeployments(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: deployments STATUS...")
 	}
 	client, ctx := codedeploy.NewFromConfig(awsOf(ts)), context.Background()
-	for end := time.Now().Add(time.Minute); ; {
+	for end := time.Now().Add(2 * time.Minute); ; {
 		list, err := client.ListDeployments(ctx, &codedeploy.ListDeploymentsInput{})
 		ts.Check(err)
 		var got []string
