@@ -72,6 +72,9 @@ func (r testRun) Run() int {
 //	zip FILE [ENTRY]                make a zip with one entry
 //	newer FOLDER                    make a data folder that a newer teal has written
 //	bucket NAME                     make a bucket
+//	queue NAME                      make a queue
+//	once FUNCTION:ALIAS             events that fail are not tried again
+//	letter NAME REGEXP              wait until the queue has a message that matches
 //	half FUNCTION:ALIAS VERSION PERCENT  someone else gives VERSION a share of the alias
 //	point FUNCTION:ALIAS VERSION    the same as drift
 //	forget FUNCTION VERSION         someone else deletes a version
@@ -80,6 +83,7 @@ func (r testRun) Run() int {
 //	layer NAME                      publish a layer's version
 //	provision FUNCTION VERSION N    someone else gives a version environments that are started ahead
 //	provisioned FUNCTION STATE      that must be the versions with provisioned concurrency (such as 1 READY 2, 3 READY 2)
+//	deployments STATUS...           wait until CodeDeploy's deployments have these statuses, the oldest first
 //	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -90,8 +94,10 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "until": scriptUntil, "json": scriptJSON, "routes": scriptRoutes, "drift": scriptDrift,
 			"traffic": scriptTraffic, "nothing": scriptNothing, "zip": scriptZip, "newer": scriptNewer,
-			"bucket": scriptBucket, "half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
+			"bucket": scriptBucket, "queue": scriptQueue, "once": scriptOnce, "letter": scriptLetter,
+			"half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
 			"alarm": scriptAlarm, "layer": scriptLayer, "provision": scriptProvision, "provisioned": scriptProvisioned,
+			"deployments": scriptDeployments,
 		},
 	})
 }

@@ -299,6 +299,7 @@ type bench struct {
 	pid    int
 	ids    int
 	attend bool
+	hooks  controller.Hooks // nil for the default
 	states []rollout.State
 	notes  []string
 }
@@ -338,7 +339,7 @@ func (b *bench) controller(m *mortal) *controller.Controller {
 	}
 	m.Target, m.Ledger = b.cloud, b.ledger
 	c, err := controller.New(controller.Config{
-		Target: m, Health: b.health, Ledger: m, Attend: b.attend,
+		Target: m, Health: b.health, Ledger: m, Attend: b.attend, Hooks: b.hooks,
 		Owner: ledger.Owner{By: "ann", Host: "here", PID: b.pid},
 		NewID: func(kind string) string {
 			b.ids++

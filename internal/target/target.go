@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -40,6 +41,7 @@ type Target struct {
 	lambda   *lambda.Client
 	states   *sfn.Client
 	gateway  *apigatewayv2.Client
+	deploy   *codedeploy.Client
 	sts      *sts.Client
 	iam      *iam.Client
 	region   string
@@ -71,7 +73,7 @@ func New(cfg aws.Config, o Options) *Target {
 	}
 	t := &Target{
 		lambda: lambda.NewFromConfig(cfg), states: sfn.NewFromConfig(cfg), gateway: apigatewayv2.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
-		iam: iam.NewFromConfig(cfg), region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
+		deploy: codedeploy.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
 	}
 	if cfg.BaseEndpoint != nil {
 		t.endpoint = *cfg.BaseEndpoint
