@@ -39,7 +39,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // stamp gives the answer its request id.
 func (q *request) stamp() {
-	q.id = newRequestID()
+	q.id = NewRequestID()
 	h, id := q.w.Header(), []string{q.id}
 	h["X-Amzn-Requestid"], h["X-Amz-Request-Id"] = id, id
 	q.queryMode = strings.EqualFold(q.r.Header.Get("X-Amzn-Query-Mode"), "true")

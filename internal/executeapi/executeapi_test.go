@@ -1,7 +1,6 @@
 package executeapi
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -33,51 +32,6 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s%s: %q %q %v %v", c.host, c.target, id, path, byHost, ok)
 		}
 	}
-}
-
-// AppendString writes what encoding/json reads back, for any bytes.
-func TestAppendString(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "s"))
-		var got string
-		if err := json.Unmarshal(AppendString(nil, s), &got); err != nil {
-			t.Fatalf("%q: %v", s, err)
-		}
-		if want := strings.ToValidUTF8(s, "\ufffd"); got != want && len([]rune(got)) != len([]rune(s)) {
-			t.Fatalf("%q became %q", s, got)
-		}
-	})
-}
-
-// Members gives what encoding/json gives, for any object.
-func TestMembers(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.MapOf(rapid.String(), rapid.OneOf(rapid.Just("1"), rapid.Just(`{"a":[1,"}"]}`), rapid.Just(`"\"]"`), rapid.Just("null"))).Draw(t, "object")
-		raw := make(map[string]json.RawMessage, len(want))
-		for k, v := range want {
-			raw[k] = json.RawMessage(v)
-		}
-		text, err := json.Marshal(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var read map[string]json.RawMessage
-		if err := json.Unmarshal(text, &read); err != nil {
-			t.Fatal(err)
-		}
-		got := make(map[string]string)
-		if !Members(text, func(name, value []byte) { got[string(name)] = string(value) }) {
-			t.Fatalf("%s is no object", text)
-		}
-		for k, v := range read {
-			if got[k] != string(v) {
-				t.Fatalf("%s: member %q is %q", text, k, got[k])
-			}
-		}
-		if len(got) != len(read) {
-			t.Fatalf("%s has %v", text, got)
-		}
-	})
 }
 
 // No answer of a function makes Read panic, or gives a header that HTTP does not allow.

@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 const (
@@ -156,9 +158,9 @@ func AppendVariables(b []byte, variables map[string]string) []byte {
 			b = append(b, ',')
 		}
 		first = false
-		b = AppendString(b, k)
+		b = jsontext.AppendString(b, k)
 		b = append(b, ':')
-		b = AppendString(b, v)
+		b = jsontext.AppendString(b, v)
 	}
 	return append(b, '}')
 }
@@ -172,9 +174,9 @@ func (x *Request) AppendPathParameters(b []byte, names []string) []byte {
 		} else {
 			b = append(b, ',')
 		}
-		b = AppendString(b, name)
+		b = jsontext.AppendString(b, name)
 		b = append(b, ':')
-		b = AppendString(b, x.Values[i])
+		b = jsontext.AppendString(b, x.Values[i])
 	}
 	if len(names) > 0 {
 		b = append(b, '}')

@@ -1,7 +1,9 @@
 package trace
 
 import (
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"strings"
 )
 
@@ -15,6 +17,14 @@ type Context struct {
 }
 
 func (c Context) valid() bool { return c.Trace != [16]byte{} }
+
+// Begin draws a new trace that begins at a time, in seconds, and nobody has decided on.
+func Begin(unix int64) (c Context) {
+	binary.BigEndian.PutUint32(c.Trace[:4], uint32(unix)) // as X-Ray has it
+	binary.BigEndian.PutUint32(c.Trace[4:8], rand.Uint32())
+	binary.BigEndian.PutUint64(c.Trace[8:], rand.Uint64()|1) // never zero
+	return c
+}
 
 // FromTraceparent reads the header of W3C Trace Context. Versions that are yet to come are read as version 00, as the
 // specification wants.

@@ -134,9 +134,7 @@ func spanOf(id string) (s [8]byte) {
 // the trace's ID, so that it is the same wherever it is made.
 func (t *Tracer) decided(c Context) Context {
 	if !c.valid() {
-		binary.BigEndian.PutUint32(c.Trace[:4], uint32(t.cfg.Clock.Now().Unix())) // as X-Ray has it
-		binary.BigEndian.PutUint32(c.Trace[4:8], rand.Uint32())
-		binary.BigEndian.PutUint64(c.Trace[8:], rand.Uint64()|1)
+		c.Trace = Begin(t.cfg.Clock.Now().Unix()).Trace
 	}
 	if !c.Decided {
 		c.Decided, c.Sampled = true, t.cfg.sampled(binary.BigEndian.Uint64(c.Trace[8:]))

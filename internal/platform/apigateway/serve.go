@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
-	"github.com/google/uuid"
 
+	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 	"github.com/tealdeploy/teal/internal/vtl"
 )
 
@@ -51,7 +52,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.release()
 	x.s, x.W, x.R, x.Account = s, w, r, s.cfg.Account
 	x.At = s.cfg.Clock.Now().UTC()
-	x.RequestID, x.extended = uuid.NewString(), executeapi.NewRequestID()
+	x.RequestID, x.extended = awsproto.NewRequestID(), executeapi.NewRequestID()
 	h := w.Header()
 	h["X-Amzn-Requestid"], h["X-Amz-Apigw-Id"] = []string{x.RequestID}, []string{x.extended}
 
@@ -277,7 +278,7 @@ func (x *exchange) failWith(t types.GatewayResponseType, a answer, message strin
 	if message == "" {
 		return x.Message(a.status, []byte(`{"`+name+`":null}`))
 	}
-	return x.Message(a.status, append(executeapi.AppendString([]byte(`{"`+name+`":`), message), '}'))
+	return x.Message(a.status, append(jsontext.AppendString([]byte(`{"`+name+`":`), message), '}'))
 }
 
 // send writes a whole response.

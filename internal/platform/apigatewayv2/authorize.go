@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // authorizer is a Lambda authorizer, ready to ask.
@@ -135,19 +136,19 @@ func (x *exchange) authorizerEvent(a *authorizer, arn string, identity []string)
 	b := append(make([]byte, 0, len(event)+256), head...)
 	b = append(b, `,"type":"REQUEST"`...)
 	b = append(b, name...)
-	b = executeapi.AppendString(b, arn)
+	b = jsontext.AppendString(b, arn)
 	b = append(b, `,"identitySource":`...)
 	if a.version1 {
-		b = executeapi.AppendString(b, strings.Join(identity, ","))
+		b = jsontext.AppendString(b, strings.Join(identity, ","))
 		b = append(b, `,"authorizationToken":`...)
-		b = executeapi.AppendString(b, strings.Join(identity, ","))
+		b = jsontext.AppendString(b, strings.Join(identity, ","))
 	} else {
 		b = append(b, '[')
 		for i, v := range identity {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = executeapi.AppendString(b, v)
+			b = jsontext.AppendString(b, v)
 		}
 		b = append(b, ']')
 	}
@@ -167,11 +168,11 @@ func (x *exchange) appendAuthorizer(b []byte, version1 bool) []byte {
 		return append(append(b, x.decision.Raw...), '}')
 	}
 	b = append(b, `,"authorizer":{"principalId":`...)
-	b = executeapi.AppendString(b, x.decision.Principal)
+	b = jsontext.AppendString(b, x.decision.Principal)
 	for _, c := range x.decision.Context {
 		b = append(b, ',')
-		b = executeapi.AppendMember(b, 0, c.Name)
-		b = executeapi.AppendString(b, c.Value)
+		b = jsontext.AppendMember(b, 0, c.Name)
+		b = jsontext.AppendString(b, c.Value)
 	}
 	return append(b, '}')
 }

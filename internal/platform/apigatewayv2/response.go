@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // respond2 answers with what the function returned in format 2.0. Without a statusCode the whole payload is the body of
@@ -18,7 +19,7 @@ func (x *exchange) respond2(payload []byte) int {
 	if len(trimmed) > 0 && json.Valid(trimmed) {
 		switch trimmed[0] {
 		case '"':
-			payload = executeapi.Text(trimmed)
+			payload = jsontext.Text(trimmed)
 		case '{':
 			var e executeapi.Envelope
 			ok := e.Read(trimmed, false)

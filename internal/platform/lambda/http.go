@@ -74,7 +74,7 @@ func (s *Service) readInvocation(w http.ResponseWriter, r *http.Request) (inv *i
 		traceID: h.Get("X-Amzn-Trace-Id"), clientContext: h.Get("X-Amz-Client-Context"), tail: logs == "Tail",
 	}
 	if inv.requestID == "" {
-		inv.requestID = newRequestID()
+		inv.requestID = awsproto.NewRequestID()
 	}
 	function := r.PathValue("FunctionName")
 	var qualifier *string

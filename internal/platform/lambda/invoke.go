@@ -13,9 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/google/uuid"
 
+	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/pool"
+	"github.com/tealdeploy/teal/internal/trace"
 )
 
 // AWS's limits of payloads, in bytes.
@@ -50,7 +51,7 @@ type outcome struct {
 // (DryRun). A function that fails is no error: FunctionError tells.
 func (s *Service) Invoke(ctx context.Context, in *sdk.InvokeInput) (*sdk.InvokeOutput, error) {
 	inv := invocation{
-		kind: in.InvocationType, requestID: newRequestID(), clientContext: value(in.ClientContext), payload: in.Payload,
+		kind: in.InvocationType, requestID: awsproto.NewRequestID(), clientContext: value(in.ClientContext), payload: in.Payload,
 		tail: in.LogType == types.LogTypeTail,
 	}
 	var err error
@@ -226,34 +227,10 @@ func (s *Service) executorError(err error, m *series, arn string) error {
 	return serviceError("%s could not be run: %v", arn, err)
 }
 
-// newRequestID makes a version 4 UUID. It must be unique, not secret.
-func newRequestID() string {
-	var u uuid.UUID
-	binary.BigEndian.PutUint64(u[:8], rand.Uint64())
-	binary.BigEndian.PutUint64(u[8:], rand.Uint64())
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return u.String()
-}
-
 // newTraceID makes an X-Ray trace header. Sampled tells whether the function has active tracing.
-// https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 func newTraceID(sampled bool, unix int64) string {
-	b := make([]byte, 0, len("Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0"))
-	b = append(appendHex(append(b, "Root=1-"...), uint64(unix), 8), '-')
-	b = appendHex(appendHex(b, rand.Uint64(), 8), rand.Uint64(), 16)
-	b = appendHex(append(b, ";Parent="...), rand.Uint64(), 16)
-	b = append(b, ";Sampled=0"...)
-	if sampled {
-		b[len(b)-1] = '1'
-	}
-	return string(b)
-}
-
-// appendHex appends the last digits of v.
-func appendHex(b []byte, v uint64, digits int) []byte {
-	for i := digits - 1; i >= 0; i-- {
-		b = append(b, "0123456789abcdef"[v>>(4*i)&0xf])
-	}
-	return b
+	c := trace.Begin(unix)
+	binary.BigEndian.PutUint64(c.Span[:], rand.Uint64()|1)
+	c.Sampled, c.Decided = sampled, true
+	return c.XRay()
 }
