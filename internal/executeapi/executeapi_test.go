@@ -1,12 +1,14 @@
 package executeapi
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -150,17 +152,43 @@ func TestForward(t *testing.T) {
 	x := &Request{R: httptest.NewRequest("GET", "/", nil)}
 	x.R.Header.Set("X-Forwarded-For", "203.0.113.9")
 	x.R.Header.Set("Connection", "close")
-	answer, late, err := x.Forward(Loopback(), "GET", at, x.ProxyHeaders(), nil, time.Minute)
+	answer, late, err := x.Forward(NewBackends(), "GET", at, x.ProxyHeaders(), nil, time.Minute)
 	if err != nil || late || answer.Status != 201 || answer.Header.Get("X-Seen") != "203.0.113.9, 192.0.2.1" || x.Waited == 0 {
 		t.Errorf("%+v %v %v", answer, late, err)
 	}
-	if _, late, err := x.Forward(Loopback(), "GET", at.JoinPath("/large"), http.Header{}, nil, time.Minute); err == nil || late {
+	if _, late, err := x.Forward(NewBackends(), "GET", at.JoinPath("/large"), http.Header{}, nil, time.Minute); err == nil || late {
 		t.Errorf("an answer that is too large: %v %v", late, err)
 	}
-	if _, late, err := x.Forward(Loopback(), "GET", at.JoinPath("/late"), http.Header{}, nil, time.Millisecond); err == nil || !late {
+	if _, late, err := x.Forward(NewBackends(), "GET", at.JoinPath("/late"), http.Header{}, nil, time.Millisecond); err == nil || !late {
 		t.Errorf("an answer that is late: %v %v", late, err)
 	}
-	if _, _, err := x.Forward(Loopback(), "GET", &url.URL{Scheme: "http", Host: "192.0.2.7"}, nil, nil, time.Minute); err == nil || !strings.Contains(err.Error(), "not on this machine") {
+	if _, _, err := x.Forward(NewBackends(), "GET", &url.URL{Scheme: "http", Host: "192.0.2.7"}, nil, nil, time.Minute); err == nil || !strings.Contains(err.Error(), "not on this machine") {
 		t.Errorf("another machine: %v", err)
 	}
+}
+
+// A Deadline is a context like any other: it ends at its time, has the values of the request's, and does not end with that.
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		ctx, leave := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+		x := &Request{R: httptest.NewRequest("GET", "/", nil).WithContext(ctx)}
+		d, free := x.Deadline(time.Minute)
+		leave() // the client has gone
+		if d.Err() != nil || d.Value(key{}) != "value" || d.Left() != time.Minute {
+			t.Errorf("%v %v %v", d.Err(), d.Value(key{}), d.Left())
+		}
+		below, cancel := context.WithTimeout(d, time.Hour)
+		<-below.Done()
+		if d.Left() != 0 || d.Err() != context.DeadlineExceeded || below.Err() != context.DeadlineExceeded {
+			t.Errorf("%v %v %v", d.Left(), d.Err(), below.Err())
+		}
+		cancel()
+		free()
+		unused, free := x.Deadline(time.Minute)
+		free() // nothing was waited for; the test would find a timer's goroutine
+		if unused.Left() != time.Minute {
+			t.Error(unused.Left())
+		}
+	})
 }

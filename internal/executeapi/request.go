@@ -115,11 +115,6 @@ func (x *Request) Message(status int, body []byte) int {
 	return status
 }
 
-// Deadline gives the context of a backend call: bounded by the integration's timeout, and not by the client's patience.
-func (x *Request) Deadline(timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(x.R.Context()), timeout)
-}
-
 // Expired tells whether a backend call failed because its time was over.
 func Expired(ctx context.Context, err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil

@@ -60,7 +60,7 @@ type Service struct {
 	cfg      Config
 	endpoint string // host[:port] after {restApiId}.execute-api.
 	states   func() stateCalls
-	outside  http.RoundTripper // of HTTP integrations; loopback only
+	outside  *executeapi.Backends // of HTTP integrations; loopback only
 
 	mu    sync.Mutex                      // serialises changes
 	state atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
@@ -84,7 +84,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.Loopback()}
+	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.NewBackends()}
 	s.states = sync.OnceValue(s.openStates)
 	apis, err := s.load(context.Background())
 	if err != nil {

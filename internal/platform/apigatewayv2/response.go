@@ -16,19 +16,18 @@ import (
 // statusCode, what cannot be read as a response is answered with 500.
 func (x *exchange) respond2(payload []byte) int {
 	trimmed := bytes.TrimSpace(payload)
-	if len(trimmed) > 0 && json.Valid(trimmed) {
-		switch trimmed[0] {
-		case '"':
-			payload = jsontext.Text(trimmed)
-		case '{':
-			var e executeapi.Envelope
-			ok := e.Read(trimmed, false)
-			if e.HasStatus && ok {
-				return x.write(&e)
-			}
-			if e.HasStatus {
-				return x.message(http.StatusInternalServerError, messageInternal)
-			}
+	switch {
+	case len(trimmed) == 0:
+	case trimmed[0] == '"' && json.Valid(trimmed):
+		payload = jsontext.Text(trimmed)
+	case trimmed[0] == '{':
+		var e executeapi.Envelope
+		ok := e.Read(trimmed, false)
+		if e.HasStatus && ok {
+			return x.write(&e)
+		}
+		if e.HasStatus {
+			return x.message(http.StatusInternalServerError, messageInternal)
 		}
 	}
 	return x.send(&executeapi.Forwarded{Status: http.StatusOK, Header: http.Header{"Content-Type": executeapi.JSONType}, Body: payload})

@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -71,8 +70,8 @@ type Config struct {
 // Service is the control plane and the data plane of HTTP APIs. Its methods may be called from any goroutine.
 type Service struct {
 	cfg      Config
-	endpoint string            // host[:port] after {apiId}.execute-api.
-	outside  http.RoundTripper // of HTTP_PROXY integrations; loopback only
+	endpoint string               // host[:port] after {apiId}.execute-api.
+	outside  *executeapi.Backends // of HTTP_PROXY integrations; loopback only
 
 	mu    sync.Mutex                      // serialises changes
 	state atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
@@ -96,7 +95,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.Loopback()}
+	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.NewBackends()}
 	apis, err := s.load(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("apigatewayv2: %w", err)

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/tealdeploy/teal/internal/awsproto"
+	"github.com/tealdeploy/teal/internal/executeapi"
 	"github.com/tealdeploy/teal/internal/pool"
 	"github.com/tealdeploy/teal/internal/trace"
 )
@@ -143,6 +145,9 @@ func jsonError(payload []byte) string {
 	return "not a JSON value"
 }
 
+// maxBefore is more than what an invocation waits for a place on the machine and for an environment's initialisation.
+const maxBefore = 14 * time.Second
+
 // run resolves and runs an invocation. As on AWS, an invocation that has begun goes on when its caller gives up: run
 // returns the error of ctx then, and what the invocation holds is freed when it ends.
 func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
@@ -158,6 +163,9 @@ func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
 	}
 	if ctx.Done() == nil {
 		return s.traced(ctx, t, inv)
+	}
+	if d, ok := ctx.(*executeapi.Deadline); ok && d.Left() > maxBefore+time.Duration(t.to.version.Config.Timeout)*time.Second {
+		return s.traced(context.WithoutCancel(ctx), t, inv) // it is over before the caller could give up
 	}
 	type answer struct {
 		outcome
