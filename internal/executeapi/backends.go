@@ -122,12 +122,12 @@ func (c *backend) exchange(until time.Time, method string, to *url.URL, header h
 		return answer, time.Now().Before(until), err
 	}
 	asked := &http.Request{Method: method}
-	in, err := http.ReadResponse(c.r, asked)
+	in, err := http.ReadResponse(c.r, asked) //nolint:bodyclose // it holds nothing but c
 	for err == nil && in.StatusCode < 200 {
 		if in.StatusCode == http.StatusSwitchingProtocols {
 			return answer, false, errors.New("the backend switched protocols without being asked")
 		}
-		in, err = http.ReadResponse(c.r, asked)
+		in, err = http.ReadResponse(c.r, asked) //nolint:bodyclose // an interim answer has none
 	}
 	if err != nil {
 		return answer, false, err

@@ -2,6 +2,7 @@ package executeapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -180,7 +181,7 @@ func TestDeadline(t *testing.T) {
 		}
 		below, cancel := context.WithTimeout(d, time.Hour)
 		<-below.Done()
-		if d.Left() != 0 || d.Err() != context.DeadlineExceeded || below.Err() != context.DeadlineExceeded {
+		if d.Left() != 0 || !errors.Is(d.Err(), context.DeadlineExceeded) || !errors.Is(below.Err(), context.DeadlineExceeded) {
 			t.Errorf("%v %v %v", d.Left(), d.Err(), below.Err())
 		}
 		cancel()

@@ -49,11 +49,28 @@ func (x *exchange) appendEvent1(b []byte) []byte {
 	b = jsontext.AppendString(b, x.RequestID)
 	b = append(b, `,"httpMethod":`...)
 	b = jsontext.AppendString(b, r.Method)
-	b = append(b, `,"identity":{"accessKey":null,"accountId":null,"caller":null,"cognitoAmr":null,"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null,"sourceIp":`...)
+	optional := func(name, v string) { // of who signed the request
+		b = append(append(append(b, '"'), name...), `":`...)
+		if x.caller == "" {
+			b = append(b, "null,"...)
+			return
+		}
+		b = append(jsontext.AppendString(b, v), ',')
+	}
+	b = append(b, `,"identity":{`...)
+	optional("accessKey", x.caller)
+	optional("accountId", x.Account)
+	optional("caller", x.Account)
+	b = append(b, `"cognitoAmr":null,"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null,"sourceIp":`...)
 	b = jsontext.AppendString(b, x.SourceIP())
-	b = append(b, `,"user":null,"userAgent":`...)
+	b = append(b, ',')
+	optional("user", x.Account)
+	b = append(b, `"userAgent":`...)
 	b = jsontext.AppendString(b, r.UserAgent())
-	b = append(b, `,"userArn":null},"path":`...)
+	b = append(b, ',')
+	optional("userArn", x.rootARN())
+	b[len(b)-1] = '}'
+	b = append(b, `,"path":`...)
 	b = jsontext.AppendString(b, x.RawPath)
 	b = append(b, `,"protocol":`...)
 	b = jsontext.AppendString(b, r.Proto)

@@ -14,7 +14,7 @@
 //
 // # What differs from AWS
 //
-// HTTP_PROXY integrations call this machine only. VPC links, JWT authorizers, custom domains and access logs are refused by name. Deployments that
+// HTTP_PROXY integrations and JWT authorizers call this machine only. VPC links, custom domains and access logs are refused by name. Deployments that
 // autoDeploy made are kept only while a stage serves them.
 package apigatewayv2
 
@@ -61,6 +61,8 @@ type Config struct {
 	Clock       clock.Clock       // nil means clock.System; gives dates, never timeouts
 	Account     string            // "" means 000000000000
 	Region      string            // "" means us-east-1
+	// Verify gives the secret of an access key, for routes with AWS_IAM; nil takes any signature there.
+	Verify func(accessKeyID string) (secret string, ok bool)
 	// Endpoint is the host:port at which the data plane is reached, for ApiEndpoint. An address that is no name, such
 	// as 127.0.0.1:4566, is written as localhost:4566, because names below an address do not exist.
 	Endpoint string
