@@ -177,6 +177,10 @@ func (x *exchange) appendContext(b []byte) []byte {
 	b = jsontext.AppendString(b, x.SourceIP())
 	b = append(b, `,"principalOrgId":null`...)
 	optional("accessKey", key)
+	if id := x.apiKey.Id; id != nil {
+		member("apiKey", *x.apiKey.Value)
+		member("apiKeyId", *id)
+	}
 	b = append(b, `,"cognitoAuthenticationType":null,"cognitoAuthenticationProvider":null`...)
 	optional("userArn", root)
 	member("userAgent", x.R.UserAgent())

@@ -27,8 +27,9 @@ type exchange struct {
 	extended string // x-amz-apigw-id
 	path     string // decoded, below the stage
 	decision *executeapi.Decision
-	caller   string   // access key of who signed the request; "" where nobody had to
-	context  *vtl.Map // $context, made on its first use
+	caller   string       // access key of who signed the request; "" where nobody had to
+	apiKey   types.ApiKey // that the request has; the zero value where none was wanted
+	context  *vtl.Map     // $context, made on its first use
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -148,6 +149,16 @@ func (x *exchange) serve() int {
 			return status
 		}
 	}
+	if x.method.keyed {
+		if status := x.admit(); status != 0 {
+			return status
+		}
+	}
+	return x.perform()
+}
+
+// perform answers a request that may be made.
+func (x *exchange) perform() int {
 	if v := x.method.validator; v != nil {
 		if status := x.validate(v); status != 0 {
 			return status

@@ -62,8 +62,9 @@ type Service struct {
 	states   func() stateCalls
 	outside  *executeapi.Backends // of HTTP integrations; loopback only
 
-	mu    sync.Mutex                      // serialises changes
-	state atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
+	mu      sync.Mutex                      // serialises changes
+	state   atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
+	account atomic.Pointer[account]
 }
 
 // New loads the APIs from cfg.Store and makes them serve. It fails when the store cannot be read or holds what this
@@ -91,6 +92,9 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("apigateway: %w", err)
 	}
 	s.state.Store(&apis)
+	if err := s.loadAccount(context.Background()); err != nil {
+		return nil, fmt.Errorf("apigateway: %w", err)
+	}
 	return s, nil
 }
 
