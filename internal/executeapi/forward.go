@@ -72,7 +72,10 @@ func (x *Request) ClientHeaders() http.Header {
 	if h["User-Agent"] == nil {
 		h["User-Agent"] = nil // else net/http gives its own
 	}
-	if h["X-Amzn-Trace-Id"] == nil {
+	switch {
+	case x.tracer != nil:
+		x.tracer.Inject(x.R.Context(), h)
+	case h["X-Amzn-Trace-Id"] == nil:
 		h["X-Amzn-Trace-Id"] = []string{NewTraceID(x.At)}
 	}
 	return h

@@ -46,6 +46,7 @@ type Request struct {
 	headers []HeaderField // scratch of the event
 	params  []Param
 	parsed  bool   // params holds the query string
+	tracer  Tracer // nil without traces
 	trace   string // X-Amzn-Trace-Id of what is below the request's span; "" without one
 }
 

@@ -14,6 +14,8 @@ type Context struct {
 	// Sampled tells whether spans of the trace are kept. It means nothing until Decided: an X-Ray header may leave the
 	// decision to whom it reaches.
 	Sampled, Decided bool
+	// State is what others keep in tracestate; it goes on as it came.
+	State string
 }
 
 func (c Context) valid() bool { return c.Trace != [16]byte{} }
@@ -45,6 +47,21 @@ func FromTraceparent(h string) (c Context, ok bool) {
 	}
 	c.Sampled, c.Decided = flags[0]&1 == 1, true
 	return c, true
+}
+
+// maxState is how long a tracestate may be that is passed on, in bytes: as long as the specification wants at least.
+//
+// https://www.w3.org/TR/trace-context/#tracestate-limits
+const maxState = 512
+
+// Traceparent writes c, which must be decided, as the header of W3C Trace Context.
+func (c Context) Traceparent() string {
+	b := hex.AppendEncode(append(make([]byte, 0, 55), "00-"...), c.Trace[:])
+	b = hex.AppendEncode(append(b, '-'), c.Span[:])
+	if c.Sampled {
+		return string(append(b, "-01"...))
+	}
+	return string(append(b, "-00"...))
 }
 
 // maxHeader bounds what is read of an X-Ray header; AWS's own are a quarter as long.
