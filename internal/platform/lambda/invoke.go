@@ -40,6 +40,7 @@ type invocation struct {
 	tail          bool
 	stream        pool.Stream          // takes the answer while it is written; nil waits for the whole
 	chosen        func(version string) // told the version before it runs; may be nil
+	executed      [1]string            // the header that tells it
 }
 
 // outcome is what Invoke answers.
@@ -161,11 +162,11 @@ func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	if ctx.Done() == nil {
-		return s.traced(ctx, t, inv)
-	}
 	if d, ok := ctx.(*executeapi.Deadline); ok && d.Left() > maxBefore+time.Duration(t.to.version.Config.Timeout)*time.Second {
 		return s.traced(context.WithoutCancel(ctx), t, inv) // it is over before the caller could give up
+	}
+	if ctx.Done() == nil {
+		return s.traced(ctx, t, inv)
 	}
 	type answer struct {
 		outcome
