@@ -147,9 +147,6 @@ func (e *exporter) extend(out object) {
 	}
 }
 
-// modelPrefix stands before a model's name where another one refers to it.
-const modelPrefix = "https://apigateway.amazonaws.com/restapis/api/models/"
-
 // ref refers to a model of the document.
 func (e *exporter) ref(model string) object {
 	if e.swagger {
