@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -40,6 +41,7 @@ type Target struct {
 	lambda   *lambda.Client
 	states   *sfn.Client
 	gateway  *apigatewayv2.Client
+	zones    *route53.Client
 	sts      *sts.Client
 	iam      *iam.Client
 	region   string
@@ -70,7 +72,7 @@ func New(cfg aws.Config, o Options) *Target {
 		newLimiter().install(&cfg)
 	}
 	t := &Target{
-		lambda: lambda.NewFromConfig(cfg), states: sfn.NewFromConfig(cfg), gateway: apigatewayv2.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
+		lambda: lambda.NewFromConfig(cfg), states: sfn.NewFromConfig(cfg), gateway: apigatewayv2.NewFromConfig(cfg), zones: route53.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		iam: iam.NewFromConfig(cfg), region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
 	}
 	if cfg.BaseEndpoint != nil {
