@@ -161,7 +161,7 @@ func aliasTable(s rollout.State, p painter) []string {
 		copy(rows[0][3:], []string{"observed", "blue", "green"})
 	}
 	for _, a := range s.Aliases {
-		name, from, to := a.Ref.Name+":"+a.Ref.Alias, shortVersion(a.Blue), shortVersion(a.Green)
+		name, from, to := shownAs(a.Ref), shortVersion(a.Blue), shortVersion(a.Green)
 		if a.Unchanged() {
 			rows = append(rows, []string{p.paint(dim, name), p.paint(dim, first(to, from)), p.paint(dim, "unchanged"), "", "", ""})
 			continue
@@ -276,6 +276,12 @@ func waiting(s rollout.State, now time.Time) string {
 	}
 	if h, ok := s.Hook(); ok && (s.Phase != rollout.Shifting || s.StepSet) {
 		return "waits for hook " + h.Name
+	}
+	if until, ok := s.Spreads(); ok {
+		if until.IsZero() {
+			return "waits until Route 53 answers by the new weights everywhere"
+		}
+		return "waits until resolvers ask again, in " + max(0, until.Sub(now)).Round(time.Second).String()
 	}
 	shift, ok := s.Shift()
 	if !ok || !s.StepSet {

@@ -18,8 +18,8 @@ const (
 	machines                  // every state machine, with its versions and aliases
 	executions
 	httpAPI
-	roles     // that the application's functions, workflows and routes run with
-	layers    // that its functions name
+	roles  // that the application's functions, workflows and routes run with
+	layers // that its functions name
 	hostedZone
 	changes   // of any hosted zone: they have IDs of their own
 	ledgerAll // what the ledger keeps in S3

@@ -114,6 +114,31 @@ func (s recordSets) routing(r release.Ref) (release.AliasRouting, error) {
 	return a, nil
 }
 
+// observeRouter reads the record sets of an application's router, and the aliases of the slot that is idle.
+func (t *Target) observeRouter(ctx context.Context, s release.Spec) (*release.ObservedRouter, error) {
+	now, err := t.setsRouting(ctx, s.Router.Ref())
+	if errors.Is(err, release.ErrNoAlias) {
+		return nil, fmt.Errorf("there are no %s: make one weighted record set for each slot, which leads to its entrance", s.Router.Ref())
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &release.ObservedRouter{Routing: now}
+	if r.Live, r.Idle, err = s.Router.Choose(now.Routing); err != nil {
+		return nil, err
+	}
+	idle := s.Through(r.Idle.Alias)
+	idle.Router = nil
+	for _, ref := range idle.Refs() {
+		a, err := t.routingIfAny(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		r.Aliases = append(r.Aliases, a)
+	}
+	return r, nil
+}
+
 // setSetsRouting writes the weights of both record sets in one batch, so that there is no moment at which one counts and the
 // other does not, and everything else of them as it was read. Route 53 knows no revisions: what is there is read, compared
 // with what the caller expects, and then written; a change by someone else in the milliseconds between is overwritten.
