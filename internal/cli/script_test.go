@@ -80,6 +80,12 @@ func (r testRun) Run() int {
 //	layer NAME                      publish a layer's version
 //	provision FUNCTION VERSION N    someone else gives a version environments that are started ahead
 //	provisioned FUNCTION STATE      that must be the versions with provisioned concurrency (such as 1 READY 2, 3 READY 2)
+//	zone NAME                       make a hosted zone, $ZONE, which the DNS at $DNS answers for
+//	record NAME TTL SLOT=WEIGHT...  write a CNAME for every slot
+//	entrance NAME SLOT FUNCTION:ALIAS  make a function URL for the alias, and let the slot's CNAME lead to it
+//	weights NAME SLOT=WEIGHT...     those must be the CNAMEs, with these weights
+//	answers NAME SLOT PERCENT       so many of the DNS's answers must lead to the slot
+//	visit NAME                      ask the DNS and then what it leads to, steadily until the script ends
 //	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -92,6 +98,7 @@ func TestScripts(t *testing.T) {
 			"traffic": scriptTraffic, "nothing": scriptNothing, "zip": scriptZip, "newer": scriptNewer,
 			"bucket": scriptBucket, "half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
 			"alarm": scriptAlarm, "layer": scriptLayer, "provision": scriptProvision, "provisioned": scriptProvisioned,
+			"zone": scriptZone, "record": scriptRecord, "entrance": scriptEntrance, "weights": scriptWeights, "answers": scriptAnswers, "visit": scriptVisit,
 		},
 	})
 }
@@ -141,7 +148,7 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	data := filepath.Join(room, "data")
-	s, err := startServer(serverConfig{listen: "127.0.0.1:0", data: data, account: "000000000000", log: slog.New(slog.DiscardHandler)})
+	s, err := startServer(serverConfig{listen: "127.0.0.1:0", data: data, account: "000000000000", dns: "127.0.0.1:0", log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -166,6 +173,7 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Setenv("FREE", free.Addr().String())
 	env.Setenv("ADDRESS", strings.TrimPrefix(s.URL(), "http://"))
+	env.Setenv("DNS", s.platform.DNS())
 	env.Setenv("ROOM", room)
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(room, "cache"))
 	env.Setenv("DATA", data)
