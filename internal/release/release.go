@@ -29,7 +29,7 @@ type Ref struct {
 func (r Ref) String() string {
 	if r.Kind == KindRecordSets {
 		zone, kind := r.RecordSets()
-		return fmt.Sprintf("record sets %s %s of %s", r.Name, kind, zone)
+		return fmt.Sprintf("DNS name %s (%s in %s)", r.Name, kind, zone)
 	}
 	return string(r.Kind) + " " + r.Name + ":" + r.Alias
 }

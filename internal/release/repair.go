@@ -145,7 +145,7 @@ func MakeRepair(f Facts, to Side) Repair {
 			case now.Primary == "":
 				found("%s does not exist; the ledger left it at %s", a.Ref, lastPart(a.Serving))
 			case a.Ref.Kind == KindRecordSets && (now.Weight == 0 || now.Weight == 1):
-				found("%s route to %s: someone else changed it; the ledger left the traffic in slot %s", a.Ref, now, a.Serving)
+				found("%s routes to %s: someone else changed it; the ledger left the traffic in slot %s", a.Ref, now, a.Serving)
 			case now.Additional != "" && slices.Contains(now.Versions(), a.Serving):
 				found("%s is half shifted (%s), and no rollout is under way; the ledger left it at %s", a.Ref, short(now), lastPart(a.Serving))
 			default:

@@ -84,7 +84,7 @@ func (r Router) Slot(setIdentifier string) (Slot, bool) {
 func (r Router) Choose(now alias.Routing) (live, idle Slot, err error) {
 	ids := []string{r.Slots[0].SetIdentifier, r.Slots[1].SetIdentifier}
 	if there := []string{now.Primary, now.Additional}; !slices.Equal(there, ids) {
-		return live, idle, fmt.Errorf("%s have the set identifiers %s, but the slots are %s", r.Ref(), strings.Join(there, " and "), strings.Join(ids, " and "))
+		return live, idle, fmt.Errorf("%s has the set identifiers %s, but the slots are %s", r.Ref(), strings.Join(there, " and "), strings.Join(ids, " and "))
 	}
 	switch now.Weight {
 	case 0:

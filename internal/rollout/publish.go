@@ -143,6 +143,9 @@ func (r *run) publish() {
 		r.note(Info, "nothing new: every alias is at its version already")
 	case r.mayMove():
 		r.take("test")
+		if sets, ok := r.s.RecordSets(); ok && r.first() {
+			r.note(Info, "nothing is served yet: slot %s gets all traffic at once", sets.Green)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tealdeploy/teal/internal/alias"
@@ -96,7 +97,7 @@ func (r *run) chosen() bool {
 		}
 		return false
 	case sets.Fresh:
-		r.fail(fmt.Sprintf("there are no %s: make one weighted record set for each slot, which leads to its entrance", sets.Ref))
+		r.fail(fmt.Sprintf("%s has no record sets: make a weighted one for each slot, which leads to its entrance", sets.Ref))
 		return false
 	}
 	live, idle, err := r.s.Plan.Router.Choose(sets.Recorded.Routing)
@@ -174,7 +175,7 @@ func (r *run) spread(a *Alias) bool {
 // spreadBack is spread on the way back: the weights are where they were, and what is left is to wait until clients are too.
 // Nothing that goes wrong with the waiting undoes that.
 func (r *run) spreadBack(a *Alias) bool {
-	if a.Ref.Kind == release.KindRecordSets && a.Touched && a.InSync.IsZero() && a.Actual.Change == "" {
+	if a.InSync.IsZero() && a.Actual.Change == "" {
 		a.InSync = r.s.Now.Add(propagation)
 	}
 	return r.spread(a)
@@ -195,9 +196,9 @@ func (r *run) changeAwaited(e *AwaitChange, ev Event) {
 	switch {
 	case r.s.Phase == RollingBack && (ev.Refused || !again):
 		a.InSync = r.s.Now.Add(propagation)
-		r.note(Warning, "%s are written as they were, but whether all of Route 53 has it is not known: %s", a.Ref, a.LastFail)
+		r.note(Warning, "%s is written as it was, but whether all of Route 53 has it is not known: %s", a.Ref, a.LastFail)
 	case !again:
-		a.Failed = "they were written, but whether all of Route 53 has it is not known: " + a.LastFail
+		a.Failed = "it was written, but whether all of Route 53 has it is not known: " + a.LastFail
 	case ev.Refused:
 		a.Actual.Change = "" // it may not be known any more: the same is written again, for a change to ask for
 	}
@@ -207,7 +208,7 @@ func (r *run) changeAwaited(e *AwaitChange, ev Event) {
 // answers are too old; what they find is what serves. It is tried once for each alias: what matters is the way back.
 func (r *run) shield() {
 	sets, ok := r.s.RecordSets()
-	if !ok || !sets.Touched || sets.Settled && !sets.InSync.IsZero() {
+	if !ok || !sets.Touched || sets.Settled {
 		return
 	}
 	for i := range r.s.Aliases {
@@ -221,4 +222,16 @@ func (r *run) shield() {
 			r.aim(a, want)
 		}
 	}
+}
+
+// stranded reports whether the weights cannot be put back, so that the slot may keep traffic. It then goes on to serve blue:
+// what was recorded of it is older than that.
+func (r *run) stranded() bool {
+	sets, ok := r.s.RecordSets()
+	return ok && !sets.Settled && (sets.Failed != "" || sets.Foreign || sets.Gone)
+}
+
+// shielding reports whether a slot's alias is being written.
+func (r *run) shielding() bool {
+	return slices.ContainsFunc(r.s.Aliases, func(a Alias) bool { return a.slotted() && r.busy(a.Ref) })
 }

@@ -114,7 +114,7 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 			a.Tries = 0
 		}
 		a.Actual.Ref = a.Ref
-		restored := r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh
+		restored := r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh && a.Ref.Kind != release.KindRecordSets
 		if restored && r.mayComeLate(a) {
 			a.Doubt, a.Confirm = true, r.s.Now.Add(latestWrite)
 			a.RetryAt = a.Confirm
@@ -145,6 +145,9 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 // heard forgets the last write, as it is known to be applied. Where revisions do not refuse older ones that were never heard
 // of, these are kept: they may still come once the alias is back where it was when they were sent.
 func (a *Alias) heard() {
+	if a.Ref.Kind == release.KindRecordSets {
+		return // a driver that died may have left one under way at any time
+	}
 	if !a.Ref.Kind.HasRevision() && len(a.Sent) > 1 {
 		a.Sent = a.Sent[:len(a.Sent)-1]
 		return
@@ -217,7 +220,7 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 		r.exhausted(a)
 	case a.Ref.Kind == release.KindRecordSets && !absent && sameRouting(seen.Routing, a.Actual.Routing):
 		a.Actual, a.Doubt = seen, false
-		a.Failed = "someone else has changed what they lead to, or how long it is kept, though not their weights"
+		a.Failed = "someone else has changed what its record sets lead to, or their TTL, though not their weights"
 	default:
 		a.Actual, a.Doubt = seen, false
 		a.Foreign, a.Gone = !absent && !r.s.Force, absent
@@ -240,6 +243,8 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 		a.Actual, a.Doubt = seen, false
 	case seen.Routing.Primary == "":
 		a.Actual, a.Doubt, a.Gone = seen, false, true
+	case a.Ref.Kind == release.KindRecordSets && sameRouting(seen.Routing, a.Recorded.Routing) && a.Confirm.IsZero():
+		a.Actual, a.Doubt = seen, false // settled once every client has it, and it still is so
 	case sameRouting(seen.Routing, a.Recorded.Routing) && !a.Confirm.IsZero() && !r.s.Now.Before(a.Confirm):
 		a.Actual, a.Doubt, a.Settled, a.Sent = seen, false, true, nil
 	case sameRouting(seen.Routing, a.Recorded.Routing) && outdated && !last && !a.Ref.Kind.HasRevision():
@@ -310,11 +315,7 @@ func (r *run) goBack() {
 		done := true
 		for i := range r.s.Aliases {
 			a := &r.s.Aliases[i]
-			if a.Ref.Kind != kind {
-				continue
-			}
-			if a.Settled {
-				done = r.spreadBack(a) && done
+			if a.Ref.Kind != kind || a.Settled {
 				continue
 			}
 			switch {
@@ -327,6 +328,12 @@ func (r *run) goBack() {
 			case !a.Touched:
 				a.Settled = true
 				continue
+			case kind == release.KindRecordSets && !a.Doubt && a.Failed == "" && sameRouting(a.Actual.Routing, a.Recorded.Routing):
+				done, a.Foreign = false, false
+				if !r.spreadBack(a) {
+					continue
+				}
+				a.Doubt, a.Confirm = true, r.s.Now // looked at once more: a write that was given up may have come meanwhile
 			case a.Foreign && sameRouting(a.Actual.Routing, a.Recorded.Routing):
 				a.Foreign, a.Settled = false, true // someone else put it back
 				continue
@@ -346,6 +353,12 @@ func (r *run) goBack() {
 		}
 		if !done {
 			return
+		}
+		if kind == release.KindRecordSets && r.stranded() {
+			if r.shielding() {
+				return
+			}
+			break
 		}
 	}
 	for i := range r.s.Aliases {

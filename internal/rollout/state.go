@@ -246,7 +246,7 @@ func (s State) Where() []string {
 		if a.Failed != "" {
 			line += " (" + a.Failed + ")"
 		}
-		if a.Touched && !a.Fresh && (a.Doubt || a.Failed != "" || a.Foreign) {
+		if a.Touched && !a.Fresh && (s.Phase == FailedDirty && a.slotted() && !a.Settled || a.Doubt || a.Failed != "" || a.Foreign) {
 			line += "; before the rollout: " + a.Recorded.Routing.String()
 		}
 		lines = append(lines, line)

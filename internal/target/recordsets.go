@@ -118,7 +118,7 @@ func (s recordSets) routing(r release.Ref) (release.AliasRouting, error) {
 func (t *Target) observeRouter(ctx context.Context, s release.Spec) (*release.ObservedRouter, error) {
 	now, err := t.setsRouting(ctx, s.Router.Ref())
 	if errors.Is(err, release.ErrNoAlias) {
-		return nil, fmt.Errorf("there are no %s: make one weighted record set for each slot, which leads to its entrance", s.Router.Ref())
+		return nil, fmt.Errorf("%s has no record sets: make a weighted one for each slot, which leads to its entrance", s.Router.Ref())
 	}
 	if err != nil {
 		return nil, err
