@@ -87,6 +87,8 @@ type world struct {
 	deaths    int
 	over      bool // the rollout has ended: strangers keep away
 	log       []string
+	green     string // the version that the release is to have
+	zone      *zone  // where traffic is split at the DNS; nil where it is not
 }
 
 type seen struct {
@@ -98,7 +100,7 @@ type seen struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		bench: newBench(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), calls: map[string]uint64{}, past: map[release.Ref][]seen{},
-		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, spec: spec("green"),
+		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, spec: spec("green"), green: "2",
 	}
 	w.trouble = []int{0, 3, 10, 25, 45}[w.dice.IntN(5)]
 	weight := 0
@@ -241,6 +243,7 @@ func (p *process) GetRouting(ctx context.Context, ref release.Ref) (release.Alia
 				p.heard[ref] = now.routing.Routing.String()
 			}
 		})
+		now.routing.Change = "" // only the answer of a write names one
 		return now.routing, nil
 	})
 }
@@ -287,24 +290,27 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 	old := w.current(want.Ref)
 	w.cloud.mu.Lock()
 	defer w.cloud.mu.Unlock()
-	if w.cloud.aliases[want.Ref].Revision != want.Revision {
+	if w.cloud.aliases[want.Ref].Revision != want.Revision && !w.zone.has(old, want) {
 		return release.AliasRouting{}, release.ErrConflict
 	}
 	if err := want.Routing.Validate(); err != nil {
 		w.harm("%s: %v", want.Ref, err)
 	}
-	for _, v := range want.Routing.Versions() {
+	for _, v := range w.versionsOf(want) {
 		all := len(w.cloud.functions[want.Ref.Name]) + len(w.cloud.workflows[want.Ref.Name])
 		if n := v[strings.LastIndexByte(v, ':')+1:]; n < "1" || n > fmt.Sprint(all) {
 			w.harm("%s: version %s was never published", want.Ref, v)
 		}
 	}
 	// An alias of a state machine has no revision: put back to where it was last known to be, it looks as if nothing had happened.
-	same := want.Ref.Kind == release.KindStateMachine && w.heard[want.Ref] == old.routing.Routing.String()
+	same := !want.Ref.Kind.HasRevision() && w.heard[want.Ref] == old.routing.Routing.String()
 	if w.foreign[want.Ref] && !w.force && !same && !slices.Contains(w.unheard[want.Ref][:max(0, len(w.unheard[want.Ref])-1)], old.routing.Routing.String()) {
 		w.harm("%s: %s of someone else was overwritten with %s", want.Ref, old.routing.Routing, want.Routing)
 	}
-	if !w.overruled && w.before[want.Ref].Routing.Primary != "" {
+	if w.zone != nil && !w.over {
+		w.led(old, want)
+	}
+	if !w.overruled && w.before[want.Ref].Routing.Primary != "" && (w.zone == nil || want.Ref == w.zone.ref) {
 		w.earned(want)
 	}
 	w.past[want.Ref] = append(w.past[want.Ref], old)
@@ -313,11 +319,15 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 	return w.put(want.Ref, want.Routing), nil
 }
 
-// put writes a routing. An alias of a state machine has no revision: its routing stands for one, as in package target.
+// put writes a routing. What has no revision has its routing for one, as in package target.
 func (w *world) put(ref release.Ref, r alias.Routing) release.AliasRouting {
+	was := w.cloud.aliases[ref].Routing
 	now := w.cloud.put(ref, r)
-	if ref.Kind == release.KindStateMachine {
+	if !ref.Kind.HasRevision() {
 		now.Revision = r.String()
+		if ref.Kind == release.KindRecordSets {
+			now.TTL, now.Change = zoneTTL, w.zone.change(was, r, w.arrival())
+		}
 		w.cloud.aliases[ref] = now
 	}
 	return now
@@ -334,10 +344,13 @@ func (w *world) earned(want release.AliasRouting) {
 }
 
 func (w *world) greenOf(ref release.Ref) string {
-	if ref.Kind == release.KindFunction {
-		return "2"
+	switch ref.Kind {
+	case release.KindFunction:
+		return w.green
+	case release.KindRecordSets:
+		return w.zone.idle
 	}
-	return machineARN(ref.Name, "2")
+	return machineARN(ref.Name, w.green)
 }
 
 func (p *process) PublishFunction(ctx context.Context, f release.Function) (release.FunctionVersion, error) {
@@ -369,7 +382,7 @@ func (p *process) InvokeVersion(ctx context.Context, arn string, _ []byte) ([]by
 		fail string
 	}
 	a, err := act(p.mortal, func() (answer, error) {
-		if !strings.HasSuffix(arn, ":2") {
+		if !strings.HasSuffix(arn, ":"+p.green) {
 			p.harm("hook at %s, which is not green", arn)
 		}
 		if dice.IntN(100) < p.trouble/5 {
@@ -386,6 +399,9 @@ func (p *process) Observe(ctx context.Context, check rollout.Check) (rollout.Obs
 	return act(p.mortal, func() (rollout.Observation, error) {
 		if err = errors.Join(err, failure(f)); err != nil {
 			return rollout.Observation{}, err
+		}
+		if p.zone != nil {
+			p.seenByAll(check)
 		}
 		o := rollout.Observation{At: time.Now()}
 		for _, a := range check.Alarms {
@@ -445,7 +461,9 @@ func (w *world) start() *controller.Controller {
 
 // play brings a release in, whatever happens, and gives its end.
 func (w *world) play() string {
-	if w.roll(4) > 0 {
+	if w.zone != nil {
+		w.blueInSlot()
+	} else if w.roll(4) > 0 {
 		w.blue()
 		for _, ref := range []release.Ref{w.spec.Functions[0].Ref(), w.spec.Functions[1].Ref(), w.spec.Workflows[0].Ref()} {
 			now := w.current(ref).routing
@@ -536,6 +554,10 @@ func (w *world) stands(id string) (rollout.State, string) {
 
 // stranger moves an alias by hand.
 func (w *world) stranger() {
+	if w.zone != nil {
+		w.strangerAtTheDNS()
+		return
+	}
 	ref, blue, green := w.spec.Functions[0].Ref(), "1", "2"
 	if w.roll(2) == 0 {
 		ref = w.spec.Workflows[0].Ref()
@@ -588,6 +610,7 @@ func (w *world) checkEnd(s rollout.State) {
 		was, existed := w.before[a.Ref]
 		switch {
 		case w.foreign[a.Ref]: // after our last write: nobody can know
+		case w.zone != nil && w.checkRouted(s, a, now, was, existed):
 		case s.Phase == rollout.Promoted && now.routing.Routing.String() != (alias.Routing{Primary: w.greenOf(a.Ref)}).String():
 			w.harm("promoted, but %s is at %s", a.Ref, now.routing.Routing)
 		case s.Phase == rollout.RolledBack && existed && now.routing.Routing.String() != was.Routing.String():
@@ -597,7 +620,7 @@ func (w *world) checkEnd(s rollout.State) {
 		}
 	}
 	for name, versions := range w.cloud.functions {
-		if len(versions) > 2 {
+		if fmt.Sprint(len(versions)) > w.green {
 			w.harm("%s has %d versions: a publication was repeated", name, len(versions))
 		}
 	}
@@ -613,17 +636,24 @@ func (w *world) checkNext() {
 	for ref := range w.foreign {
 		if w.foreign[ref] {
 			w.cloud.mu.Lock()
-			to := "1"
-			if ref.Kind == release.KindStateMachine {
-				to = machineARN(ref.Name, to)
+			to := alias.Routing{Primary: "1"}
+			switch ref.Kind {
+			case release.KindStateMachine:
+				to.Primary = machineARN(ref.Name, to.Primary)
+			case release.KindRecordSets:
+				to = release.Split(w.cloud.aliases[ref].Routing, w.zone.idle, 0)
 			}
-			w.put(ref, alias.Routing{Primary: to})
+			w.put(ref, to)
 			w.cloud.mu.Unlock()
 			w.foreign[ref] = false
 		}
 	}
 	c := w.start()
-	out, err := c.Run(w.t.Context(), controller.Request{Spec: spec("next")})
+	next := spec("next")
+	if next.Router = w.spec.Router; next.Router != nil {
+		next = next.Through("")
+	}
+	out, err := c.Run(w.t.Context(), controller.Request{Spec: next})
 	if err != nil || out.ExitCode != controller.ExitDone {
 		w.harm("the next release: exit %d, %v, %s", out.ExitCode, err, out.State.Cause)
 	}
