@@ -201,7 +201,10 @@ func (t *Target) AwaitChange(ctx context.Context, change string) error {
 		if err != nil {
 			return t.failed("look at change "+change, "route53:GetChange", err)
 		}
-		if out.ChangeInfo != nil && out.ChangeInfo.Status == types.ChangeStatusInsync {
+		switch {
+		case out.ChangeInfo == nil:
+			return fmt.Errorf("%s answered route53:GetChange without a status of change %s", t.endpoint, change)
+		case out.ChangeInfo.Status == types.ChangeStatusInsync:
 			return nil
 		}
 		if err := pause(ctx, delay); err != nil {
