@@ -75,10 +75,6 @@ func (a *app) plan(ctx context.Context) (planned, error) {
 	if err := checkDefinitions(ctx, s.cfg, doc.Identity, spec); err != nil {
 		return doc, err
 	}
-	permitted := spec
-	if r := observed.Router; r != nil {
-		spec = spec.Through(r.Live.Alias)
-	}
 	if doc.Findings, err = s.target.Entrances(ctx, spec); err != nil {
 		return doc, err
 	}
@@ -87,7 +83,7 @@ func (a *app) plan(ctx context.Context) (planned, error) {
 		return doc, err
 	}
 	doc.Findings = append(doc.Findings, access...)
-	doc.Permissions = target.Permissions(doc.Identity, permitted, uses(doc.Rollout, s.ledger))
+	doc.Permissions = target.Permissions(doc.Identity, spec, uses(doc.Rollout, s.ledger))
 	return doc, nil
 }
 

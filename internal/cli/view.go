@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -175,7 +176,7 @@ func aliasTable(s rollout.State, p painter) []string {
 			routing.Primary, routing.Additional = shortVersion(routing.Primary), shortVersion(routing.Additional)
 			row[2] = p.paint(red, "⚠ "+routing.String()+", by someone else")
 		case routing.Primary != "":
-			row[2] = strconv.FormatFloat(routing.Share(a.Green)*100, 'f', -1, 64) + " %"
+			row[2] = strconv.FormatFloat(math.Round(s.Share(a)*1e4)/1e2, 'f', -1, 64) + " %"
 			if a.Failed != "" {
 				row[2] += p.paint(red, " ⚠ not written")
 			}

@@ -24,6 +24,7 @@ type ObservedRouter struct {
 	Live    Slot
 	Idle    Slot
 	Aliases []AliasRouting // of the idle slot; Routing is zero where one does not exist
+	Notes   []string       // what a person should know of the record sets
 }
 
 // ObservedFunction is a function as AWS answers it.

@@ -133,6 +133,7 @@ func (p *Plan) intoIdle(r ObservedRouter) {
 	p.Moves = append(p.Moves, Move{Ref: r.Routing.Ref, Before: r.Routing.Routing, After: r.Idle.SetIdentifier})
 	p.TTL = r.Routing.TTL
 	p.Notes = append(p.Notes, fmt.Sprintf("slot %s serves; the release goes into slot %s, whose entrance calls alias %s", r.Live.SetIdentifier, r.Idle.SetIdentifier, r.Idle.Alias))
+	p.Notes = append(p.Notes, r.Notes...)
 }
 
 func (p *Plan) move(r Ref, before alias.Routing, after string) {

@@ -50,6 +50,15 @@ func (s State) Serving(a Alias) release.AliasRouting {
 	return a.Actual
 }
 
+// Share is the part of the traffic, 0 to 1, that the weights give to green, as last known.
+func (s State) Share(a Alias) float64 {
+	share := a.Actual.Routing.Share(a.Green)
+	if sets, ok := s.RecordSets(); ok && a.slotted() {
+		share *= sets.Actual.Routing.Share(sets.Green)
+	}
+	return share
+}
+
 // Spreads is when the weights that were written will have reached every client; ok is false when nothing is waited for, and
 // until is zero while Route 53 has not said that the change is INSYNC.
 func (s State) Spreads() (until time.Time, ok bool) {

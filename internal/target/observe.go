@@ -26,7 +26,7 @@ func (t *Target) Observe(ctx context.Context, s release.Spec) (release.Observed,
 	}
 	var router *release.ObservedRouter
 	if s.Router != nil {
-		if router, err = t.observeRouter(ctx, s); err != nil {
+		if router, err = t.Router(ctx, s); err != nil {
 			return release.Observed{}, err
 		}
 		s = s.Through(router.Live.Alias)

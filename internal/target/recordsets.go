@@ -98,11 +98,7 @@ func (s recordSets) routing(r release.Ref) (release.AliasRouting, error) {
 	}
 	rest := s
 	for i, set := range s {
-		ttl := aliasTTL
-		if set.AliasTarget == nil {
-			ttl = time.Duration(aws.ToInt64(set.TTL)) * time.Second
-		}
-		a.TTL = max(a.TTL, ttl)
+		a.TTL = max(a.TTL, timeToLive(set))
 		rest[i].Weight = nil
 	}
 	raw, err := json.Marshal(rest)
@@ -114,16 +110,27 @@ func (s recordSets) routing(r release.Ref) (release.AliasRouting, error) {
 	return a, nil
 }
 
-// observeRouter reads the record sets of an application's router, and the aliases of the slot that is idle.
-func (t *Target) observeRouter(ctx context.Context, s release.Spec) (*release.ObservedRouter, error) {
-	now, err := t.setsRouting(ctx, s.Router.Ref())
+// Router reads the record sets of an application's router, and the aliases of the slot that is idle. It changes nothing, and
+// fails where a release could not begin.
+func (t *Target) Router(ctx context.Context, s release.Spec) (*release.ObservedRouter, error) {
+	sets, err := t.recordSets(ctx, s.Router.Ref())
 	if errors.Is(err, release.ErrNoAlias) {
 		return nil, fmt.Errorf("%s has no record sets: make a weighted one for each slot, which leads to its entrance", s.Router.Ref())
 	}
 	if err != nil {
 		return nil, err
 	}
+	now, err := sets.routing(s.Router.Ref())
+	if err != nil {
+		return nil, err
+	}
 	r := &release.ObservedRouter{Routing: now}
+	if one, other := timeToLive(sets[0]), timeToLive(sets[1]); one != other {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s is kept for %s in slot %s and for %s in slot %s: the longer counts; give both the same TTL", s.Router.Name, one, *sets[0].SetIdentifier, other, *sets[1].SetIdentifier))
+	}
+	if now.TTL > longTTL {
+		r.Notes = append(r.Notes, fmt.Sprintf("every change of weights takes %s to reach all clients, also on the way back: lower the TTL of %s", now.TTL, s.Router.Name))
+	}
 	if r.Live, r.Idle, err = s.Router.Choose(now.Routing); err != nil {
 		return nil, err
 	}
@@ -137,6 +144,16 @@ func (t *Target) observeRouter(ctx context.Context, s release.Spec) (*release.Ob
 		r.Aliases = append(r.Aliases, a)
 	}
 	return r, nil
+}
+
+// longTTL is from when on a TTL is worth a word before a release.
+const longTTL = 5 * time.Minute
+
+func timeToLive(set types.ResourceRecordSet) time.Duration {
+	if set.AliasTarget != nil {
+		return aliasTTL
+	}
+	return time.Duration(aws.ToInt64(set.TTL)) * time.Second
 }
 
 // setSetsRouting writes the weights of both record sets in one batch, so that there is no moment at which one counts and the

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
 
 	"github.com/tealdeploy/teal/internal/release"
 )
@@ -285,4 +286,33 @@ func TestAwaitChangeWaitsUntilItIsInSync(t *testing.T) {
 			t.Errorf("a change that never arrives: %v", err)
 		}
 	})
+}
+
+// TestEntrancesThatDoNotAskTheDNS: an event source mapping of a slot's alias gets what is in the slot.
+func TestEntrancesThatDoNotAskTheDNS(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Contains(r.Header.Get("Authorization"), "/sts/"):
+			fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>000000000000</Account><Arn>arn:aws:iam::000000000000:root</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+		case strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings"):
+			fmt.Fprint(w, `{"EventSourceMappings":[{"UUID":"u1","EventSourceArn":"arn:aws:sqs:us-east-1:000000000000:q","FunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:shop-f:green"},{"UUID":"u2","FunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:shop-f:batch"}]}`)
+		default:
+			fmt.Fprint(w, `{}`)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	g := New(aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}, Options{})
+	r := routerOf("CNAME")
+	found, err := g.Entrances(t.Context(), release.Spec{App: "shop", Functions: []release.Function{{Key: "f", Name: "shop-f"}}, Router: &r})
+	if err != nil || len(found) != 1 || !strings.Contains(found[0].Text, "u1 of arn:aws:sqs:us-east-1:000000000000:q leads to alias green and does not ask the DNS") {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+func TestRoute53HasOneBucket(t *testing.T) {
+	one, lim, ok := limitOf(route53.ServiceID, "GetChange")
+	other, _, _ := limitOf(route53.ServiceID, "ChangeResourceRecordSets")
+	if !ok || one != other || lim.rate > 5 || lim.burst > 5 {
+		t.Errorf("%s and %s at %v", one, other, lim)
+	}
 }
