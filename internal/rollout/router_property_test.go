@@ -19,6 +19,7 @@ type zone struct {
 	latest  time.Time // when every server has the latest weights that were written
 	touched bool      // weights were written since the beginning
 	foreign bool      // also by someone else: nothing is known of who is led where
+	late    int       // writes that were given up and moved the weights after all: one undone by another leaves no trace
 }
 
 const (
@@ -85,6 +86,9 @@ func (w *aws) applyRouted(e *SetRouting) (release.AliasRouting, error) {
 		at := w.now.Add(time.Duration(rapid.IntRange(0, int(slowestSync/time.Second)).Draw(w.t, "seconds until INSYNC")) * time.Second)
 		if !sameRouting(c.routing, e.Want.Routing) { // the same once more changes nothing for anybody
 			z.latest = later(at, z.latest)
+			if w.late {
+				z.late++
+			}
 		}
 		z.changes = append(z.changes, later(at, z.latest))
 		w.write(ref, e.Want.Routing, false)
@@ -100,7 +104,7 @@ func (w *aws) applyRouted(e *SetRouting) (release.AliasRouting, error) {
 		case v == w.versions[ref.Name], slices.Contains(w.recorded[live].Versions(), v):
 		case !slices.Contains(w.recorded[ref].Versions(), v):
 			w.t.Fatalf("%s: version %q was never published", ref, v)
-		case led && !z.foreign && !sets.foreign && !w.late:
+		case led && !z.foreign && !sets.foreign && !w.late && z.late < 2:
 			w.t.Fatalf("%s goes to %s, which is older than blue, while clients are led there (%s)", ref, e.Want.Routing, sets.routing)
 		}
 	}
