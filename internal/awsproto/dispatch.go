@@ -40,9 +40,18 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // stamp gives the answer its request id.
 func (q *request) stamp() {
 	q.id = newRequestID()
-	h, id := q.w.Header(), []string{q.id}
-	h["X-Amzn-Requestid"], h["X-Amz-Request-Id"] = id, id
-	q.queryMode = strings.EqualFold(q.r.Header.Get("X-Amzn-Query-Mode"), "true")
+	q.ids[0] = q.id
+	h := q.w.Header()
+	h["X-Amzn-Requestid"], h["X-Amz-Request-Id"] = q.ids[:], q.ids[:]
+	q.queryMode = strings.EqualFold(header(q.r, "X-Amzn-Query-Mode"), "true")
+}
+
+// header is a header by its canonical name, which Header.Get would look for again in every request.
+func header(r *http.Request, name string) string {
+	if v := r.Header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }
 
 // viaGateway tells hosts of deployed APIs and function URLs (abc.execute-api.us-east-1.localhost) from AWS's own.
@@ -71,13 +80,12 @@ func (m *Mux) fallbackAfter(q *request) {
 // find fills in protocol, service and operation. It returns false when the request is no AWS API call; a nil service
 // with true means that the service is not served.
 func (m *Mux) find(q *request) bool {
-	h := q.r.Header
 	if service, op, ok := rpcPath(q.r); ok {
 		q.proto, q.name, q.svc = RPCV2CBOR, op, m.byTarget[service]
 		q.scope.orTarget(service)
 		return q.checkSpoken()
 	}
-	if target := h.Get("X-Amz-Target"); target != "" {
+	if target := header(q.r, "X-Amz-Target"); target != "" {
 		prefix, op, _ := cutLast(target, '.')
 		q.proto, q.name, q.svc = jsonProtocol(q.r), op, m.byTarget[prefix]
 		q.scope.orTarget(prefix)
@@ -243,7 +251,7 @@ func (q *request) readForm() (url.Values, error) {
 
 // rpcPath reads /service/{service}/operation/{operation}, with any prefix, of requests that say rpc-v2-cbor.
 func rpcPath(r *http.Request) (service, op string, ok bool) {
-	if r.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" {
+	if header(r, "Smithy-Protocol") != "rpc-v2-cbor" {
 		return "", "", false
 	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")

@@ -166,7 +166,16 @@ type Call struct {
 	// protocols. It must not be changed.
 	Document []byte
 
-	log *slog.Logger
+	log           *slog.Logger
+	names, labels []string
+}
+
+// Label is the value of a label in the path of a raw operation, "" when the path has none of this name.
+func (c Call) Label(name string) string {
+	if i := slices.Index(c.names, name); i >= 0 {
+		return c.labels[i]
+	}
+	return ""
 }
 
 type callKey struct{}

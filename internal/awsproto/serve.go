@@ -28,7 +28,7 @@ type request struct {
 	scope scope
 
 	op     *operation
-	call   *Call
+	call   Call
 	labels []string
 	form   url.Values // Query protocol
 	// formErr is why the form could not be read.
@@ -40,6 +40,25 @@ type request struct {
 	chunks *chunkSigner // of a signed chunked body, when signatures are checked
 
 	queryMode bool // the caller wants the Query protocol's error codes too
+
+	// Of what every request needs, so that it is made once.
+	ids [1]string
+	raw rawWriter
+	ctx callContext
+}
+
+// callContext is the context of a handler: that of the request, with the Call.
+type callContext struct {
+	context.Context
+	call *Call
+}
+
+// Value knows the Call.
+func (c *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return c.call
+	}
+	return c.Context.Value(key)
 }
 
 // serve answers a call whose service and protocol are known.
@@ -61,14 +80,13 @@ func (q *request) serve() {
 		q.fail(q.unknown())
 		return
 	}
-	call := &Call{RequestID: q.id, AccessKeyID: q.scope.accessKey, Region: q.scope.region, Host: q.r.Host, log: q.mux.log}
-	q.call = call
-	ctx := context.WithValue(q.r.Context(), callKey{}, call)
+	q.call = Call{RequestID: q.id, AccessKeyID: q.scope.accessKey, Region: q.scope.region, Host: q.r.Host, log: q.mux.log}
+	q.ctx = callContext{q.r.Context(), &q.call}
 	if q.op.raw != nil {
-		q.serveRaw(ctx)
+		q.serveRaw(&q.ctx)
 		return
 	}
-	if err := q.perform(ctx); err != nil {
+	if err := q.perform(&q.ctx); err != nil {
 		q.fail(err)
 	}
 }
@@ -107,15 +125,14 @@ func panicked(p any) error {
 
 func (q *request) serveRaw(ctx context.Context) {
 	r := q.r.WithContext(ctx)
-	for i, name := range q.op.rest.labels {
-		r.SetPathValue(name, q.labels[i])
-	}
+	q.call.names, q.call.labels = q.op.rest.labels, q.labels
 	if q.read {
 		r.Body = restored(q.body)
 	} else if r.Body != nil && r.Body != http.NoBody && (r.ContentLength < 0 || r.ContentLength > q.maxBody()) {
 		r.Body = &boundedBody{rc: r.Body, left: q.maxBody(), err: q.tooLarge}
 	}
-	w := &rawWriter{ResponseWriter: q.w}
+	w := &q.raw
+	w.ResponseWriter = q.w
 	defer func() {
 		p := recover()
 		switch {

@@ -146,7 +146,7 @@ func Op[I, O any](handler func(context.Context, *I) (*O, error), opts ...Option)
 }
 
 // Raw makes an operation that reads the request and writes the answer itself, for paths that must be fast or that
-// stream. Path labels come through [http.Request.PathValue]; the answer's X-Amzn-Requestid header is already set, and
+// stream. Path labels come through [Call.Label]; the answer's X-Amzn-Requestid header is already set, and
 // the body is bounded. Errors are written with [Service.WriteError]. Only REST-JSON reaches a raw operation.
 func Raw(name string, binding Option, handler http.HandlerFunc) Operation {
 	op := &operation{name: name, raw: handler}

@@ -61,7 +61,7 @@ func toyLambda() *Service {
 			return &lambda.ListFunctionsOutput{NextMarker: aws.String(string(in.FunctionVersion) + " " + aws.ToString(in.Marker))}, nil
 		}, Schema(lambdaSchema("ListFunctions"))),
 		Raw("Invoke", Schema(lambdaSchema("Invoke")), func(w http.ResponseWriter, r *http.Request) {
-			name := r.PathValue("FunctionName")
+			name := CallOf(r.Context()).Label("FunctionName")
 			if name == "half" {
 				w.WriteHeader(http.StatusOK)
 				_, _ = io.WriteString(w, `{"half":`)

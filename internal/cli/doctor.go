@@ -218,7 +218,7 @@ func (d *doctor) operations(ctx context.Context, s *session) {
 
 // platform asks the endpoint whether it is a platform of this binary, and what holds there.
 func (d *doctor) platform(ctx context.Context, endpoint string) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(endpoint, "/")+"/_teal/health", nil)
 	if err != nil {
@@ -226,6 +226,7 @@ func (d *doctor) platform(ctx context.Context, endpoint string) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
+		d.say("platform", checkWarn, "%s did not say whether it is a platform of teal: %v", endpoint, err)
 		return
 	}
 	defer resp.Body.Close()

@@ -140,6 +140,9 @@ func (a *answer) head(method string) {
 
 // appendValue writes a header's value. Line ends in it would begin another header, so they become spaces.
 func appendValue(b []byte, v string) []byte {
+	if visible(v) {
+		return append(b, v...)
+	}
 	for i := range len(v) {
 		switch v[i] {
 		case '\r', '\n', 0:

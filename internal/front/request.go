@@ -24,8 +24,9 @@ func (c *conn) next() (req *http.Request, last bool, err error) {
 		return nil, false, err
 	}
 	// Names and values are parts of this one string.
-	req, last = parseHead(string(c.buf[c.r:end]))
-	if req == nil || req.ContentLength > maxBody {
+	last, ok := c.head.parse(string(c.buf[c.r:end]))
+	req = &c.head.req
+	if !ok || req.ContentLength > maxBody {
 		return nil, false, errNotHere
 	}
 	req.RemoteAddr = c.remote
@@ -89,82 +90,100 @@ func (c *conn) readBody(req *http.Request) error {
 			return err
 		}
 	}
-	req.Body = &memory{*bytes.NewReader(body)}
+	c.head.body.whole = body
+	c.head.body.Reset(body)
+	req.Body = &c.head.body
 	return nil
 }
 
 // memory is a body that has been read.
-type memory struct{ bytes.Reader }
+type memory struct {
+	bytes.Reader
+	whole []byte
+}
 
 // Close does nothing.
 func (*memory) Close() error { return nil }
 
-// parseHead makes a request of a head, empty line included. It gives nil for whatever is not entirely usual: net/http then
-// finds out whether it is well-formed.
-func parseHead(head string) (req *http.Request, last bool) {
-	line, rest, _ := strings.Cut(head, "\r\n")
+// Bytes is the whole body. It is the handler's to keep.
+func (m *memory) Bytes() []byte { return m.whole }
+
+// head is what a connection's requests are made of, one after the other.
+type head struct {
+	req    http.Request
+	url    url.URL
+	header http.Header
+	values []string // of all headers, one to each
+	body   memory
+}
+
+// parse makes the request of a head, empty line included. It refuses whatever is not entirely usual: net/http then finds out
+// whether it is well-formed.
+func (h *head) parse(text string) (last, ok bool) {
+	line, rest, _ := strings.Cut(text, "\r\n")
 	method, line, ok := strings.Cut(line, " ")
 	target, version, ok2 := strings.Cut(line, " ")
-	if !ok || !ok2 || version != "HTTP/1.1" || !usualMethod(method) {
-		return nil, false
+	if !ok || !ok2 || version != "HTTP/1.1" || !usualMethod(method) || !h.parseTarget(target) {
+		return false, false
 	}
-	u := parseTarget(target)
-	if u == nil {
-		return nil, false
-	}
-	req = &http.Request{Method: method, URL: u, Proto: version, ProtoMajor: 1, ProtoMinor: 1, RequestURI: target}
 	n := strings.Count(rest, "\r\n") - 1
-	req.Header = make(http.Header, n)
-	values := make([]string, n) // of all headers, one to each
-	length := false
+	if h.header == nil {
+		h.header = make(http.Header, n)
+	}
+	clear(h.header)
+	if cap(h.values) < n {
+		h.values = make([]string, n)
+	}
+	values := h.values[:n]
+	h.req = http.Request{
+		Method: method, URL: &h.url, Proto: version, ProtoMajor: 1, ProtoMinor: 1, RequestURI: target, Header: h.header,
+	}
+	req, length := &h.req, false
 	for i := range n {
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || !token(name) {
-			return nil, false
+		usual := canonical(name)
+		if !ok || usual == "" {
+			return false, false
 		}
 		value = strings.Trim(value, " \t")
 		if !visible(value) {
-			return nil, false
+			return false, false
 		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
-		switch name {
+		switch usual {
 		case "Host":
 			if req.Host != "" || value == "" || !hostname(value) {
-				return nil, false
+				return false, false
 			}
 			req.Host = value
 			continue
 		case "Content-Length":
 			if length {
-				return nil, false
+				return false, false
 			}
 			size, err := strconv.ParseUint(value, 10, 63)
 			if err != nil || value[0] == '+' {
-				return nil, false
+				return false, false
 			}
 			length, req.ContentLength = true, int64(size)
 		case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te":
-			return nil, false
+			return false, false
 		case "Connection":
 			switch {
 			case strings.EqualFold(value, "close"):
 				req.Close, last = true, true
 			case !strings.EqualFold(value, "keep-alive"):
-				return nil, false
+				return false, false
 			}
 		}
-		if old := req.Header[name]; old != nil {
-			req.Header[name] = append(old, value)
+		if old := req.Header[usual]; old != nil {
+			req.Header[usual] = append(old, value)
 			continue
 		}
 		values[i] = value
-		req.Header[name] = values[i : i+1 : i+1]
+		req.Header[usual] = values[i : i+1 : i+1]
 	}
-	if req.Host == "" {
-		return nil, false
-	}
-	return req, last
+	return last, req.Host != ""
 }
 
 func usualMethod(m string) bool {
@@ -176,27 +195,47 @@ func usualMethod(m string) bool {
 }
 
 // parseTarget reads a path with its query. What net/url would have to look at twice is left to it.
-func parseTarget(target string) *url.URL {
+func (h *head) parseTarget(target string) bool {
 	if target[0:min(1, len(target))] != "/" || strings.HasPrefix(target, "//") {
-		return nil
+		return false
 	}
 	path, query, _ := strings.Cut(target, "?")
-	if plain(path) && visible(query) && !strings.Contains(query, " ") && !strings.HasSuffix(target, "?") {
-		return &url.URL{Path: path, RawQuery: query}
+	if all(path, inPath) && visible(query) && !strings.Contains(query, " ") && !strings.HasSuffix(target, "?") {
+		h.url = url.URL{Path: path, RawQuery: query}
+		return true
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
-		return nil
+		return false
 	}
-	return u
+	h.url = *u
+	return true
 }
 
-// plain reports whether a path is its own decoded and encoded form.
-func plain(path string) bool {
-	for i := range len(path) {
-		switch b := path[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', strings.IndexByte("-_.~/:$@&=+,;", b) >= 0:
-		default:
+// Sets that a byte may be in.
+const (
+	inToken uint8 = 1 << iota // https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+	inPath                    // a path of these is its own decoded and encoded form
+	inHost                    // what names, addresses and ports are made of
+)
+
+var sets = func() (t [256]uint8) {
+	add := func(chars string, set uint8) {
+		for i := range len(chars) {
+			t[chars[i]] |= set
+		}
+	}
+	add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", inToken|inPath|inHost)
+	add("!#$%&'*+-.^_`|~", inToken)
+	add("-_.~/:$@&=+,;", inPath)
+	add("-._:[]", inHost)
+	return t
+}()
+
+// all reports whether every byte of s is in a set.
+func all(s string, set uint8) bool {
+	for i := range len(s) {
+		if sets[s[i]]&set == 0 {
 			return false
 		}
 	}
@@ -204,16 +243,25 @@ func plain(path string) bool {
 }
 
 // token reports whether a header's name is one.
-// https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
-func token(s string) bool {
-	for i := range len(s) {
-		switch b := s[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0:
-		default:
-			return false
+func token(s string) bool { return s != "" && all(s, inToken) }
+
+// canonical is the usual form of a header's name, "" for what is no name.
+func canonical(name string) string {
+	usual, first := true, true
+	for i := range len(name) {
+		b := name[i]
+		if sets[b]&inToken == 0 {
+			return ""
 		}
+		if first && 'a' <= b && b <= 'z' || !first && 'A' <= b && b <= 'Z' {
+			usual = false
+		}
+		first = b == '-'
 	}
-	return s != ""
+	if usual {
+		return name
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
 }
 
 // visible reports whether a value has no control character but the tab.
@@ -227,13 +275,4 @@ func visible(s string) bool {
 }
 
 // hostname reports whether a Host header is made of what names, addresses and ports are made of.
-func hostname(s string) bool {
-	for i := range len(s) {
-		switch b := s[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', strings.IndexByte("-._:[]", b) >= 0:
-		default:
-			return false
-		}
-	}
-	return true
-}
+func hostname(s string) bool { return all(s, inHost) }

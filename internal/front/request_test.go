@@ -10,28 +10,31 @@ import (
 )
 
 // sameAsNetHTTP checks that a head that is read here means to net/http exactly the same.
-func sameAsNetHTTP(t *testing.T, head string) (read bool) {
+func sameAsNetHTTP(t *testing.T, text string) (read bool) {
 	t.Helper()
-	got, last := parseHead(head)
-	if got == nil {
+	var h head
+	h.header, h.values = http.Header{"Left": {"over"}}, []string{"of the request before"}
+	last, ok := h.parse(text)
+	if !ok {
 		return false
 	}
-	want, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(head), endless{})))
+	got := &h.req
+	want, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(text), endless{})))
 	if err != nil {
-		t.Fatalf("%q was read here, but net/http says: %v", head, err)
+		t.Fatalf("%q was read here, but net/http says: %v", text, err)
 	}
 	switch {
 	case got.Method != want.Method, got.Host != want.Host, got.ContentLength != want.ContentLength, got.RequestURI != want.RequestURI,
 		got.Proto != want.Proto, !reflect.DeepEqual(got.URL, want.URL), want.TransferEncoding != nil:
-		t.Fatalf("%q\ngot  %+v %+v\nwant %+v %+v", head, got, got.URL, want, want.URL)
+		t.Fatalf("%q\ngot  %+v %+v\nwant %+v %+v", text, got, got.URL, want, want.URL)
 	case last != want.Close:
-		t.Fatalf("%q: close is %v, and by net/http %v", head, last, want.Close)
+		t.Fatalf("%q: close is %v, and by net/http %v", text, last, want.Close)
 	}
 	// ReadRequest takes Connection out of the header; a server's handler never looks at it.
 	got.Header.Del("Connection")
 	want.Header.Del("Connection")
 	if !reflect.DeepEqual(got.Header, want.Header) {
-		t.Fatalf("%q\ngot  %q\nwant %q", head, got.Header, want.Header)
+		t.Fatalf("%q\ngot  %q\nwant %q", text, got.Header, want.Header)
 	}
 	return true
 }
@@ -81,7 +84,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// FuzzHead holds parseHead to net/http: it may leave a request to it, but never read another one than it would.
+// FuzzHead holds head.parse to net/http: it may leave a request to it, but never read another one than it would.
 func FuzzHead(f *testing.F) {
 	for _, c := range heads {
 		f.Add(c.head)

@@ -4,9 +4,10 @@
 // head, and every request that is not hot) goes to net/http together with its connection, which stays there; so whatever a
 // client sends is answered, and net/http remains the one judge of what is malformed.
 //
-// A handler called from here meets an ordinary *http.Request and http.ResponseWriter, but for three things: its answer goes
-// out when it returns and not before, the request's context is not cancelled when the caller goes away, and there is nothing
-// to hijack. So streams and long polls must not be hot.
+// A handler called from here meets an ordinary *http.Request and http.ResponseWriter, but for four things: its answer goes
+// out when it returns and not before, the request's context is not cancelled when the caller goes away, there is nothing to
+// hijack, and the request and its headers are the next request's once it has returned. So streams and long polls must not be
+// hot. What it may keep is every string of the request, and the bytes of the body, which the body gives whole by Bytes.
 package front
 
 import (
@@ -171,6 +172,7 @@ type conn struct {
 	idle   atomic.Bool // between requests
 	buf    []byte
 	r, w   int // buf[r:w] has been read from the network and not yet used
+	head   head
 	answer answer
 }
 

@@ -229,9 +229,13 @@ type functionLogs struct {
 }
 
 func (l functionLogs) Put(group, stream string, events []pool.LogEvent) {
-	for _, e := range events {
-		l.to.Append(group, stream, clock.Of(l.clock, e.Time), []byte(e.Message))
-	}
+	l.to.Append(group, stream, func(yield func(time.Time, string) bool) {
+		for _, e := range events {
+			if !yield(clock.Of(l.clock, e.Time), e.Message) {
+				return
+			}
+		}
+	})
 }
 
 // ServeHTTP answers a request of any service, or of a caller of an API or of a function's URL.

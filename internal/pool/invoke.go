@@ -13,6 +13,7 @@ import (
 type request struct {
 	f       *Function
 	in      Invocation
+	ticket  ticket        // with which the scheduler knows it
 	grant   action        // the scheduler's last word
 	granted chan struct{} // capacity 1: grant is set; nil while nobody waits
 	tries   int           // environments that ended before they took the event
@@ -76,7 +77,7 @@ func (p *Pool) invoke(ctx context.Context, r *request, timeout time.Duration) (R
 	if r.begin.IsZero() {
 		r.begin = r.event.Deadline.Add(-timeout)
 	}
-	e.log.start()
+	e.log.start(r.event.Deadline.Add(-timeout))
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
 		stop = context.AfterFunc(ctx, func() { e.endpoint.Interrupt(turn) })
@@ -248,7 +249,7 @@ func (p *Pool) finish(r *request, o outcome) Result {
 		}
 		rep.memory = max(rep.memory, e.process.MaxMemory())
 	}
-	res.LogTail = e.log.end(rep)
+	res.LogTail = e.log.end(now, rep)
 	p.mu.Lock()
 	if o.dead {
 		p.s.broken(e.env, res.Duration, now)

@@ -53,14 +53,15 @@ func newJournal(f *Function, c *courier) *journal {
 func (j *journal) line(line []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.writeStart()
-	j.write(line)
+	now := time.Now()
+	j.writeStart(now)
+	j.write(now, line)
 }
 
 // write adds a line to the log and to the tail. It is called with mu held.
-func (j *journal) write(line []byte) {
+func (j *journal) write(at time.Time, line []byte) {
 	if j.courier != nil {
-		j.gather(line)
+		j.gather(at, line)
 	}
 	if j.want {
 		if len(line) > tailSize {
@@ -74,13 +75,13 @@ func (j *journal) write(line []byte) {
 }
 
 // gather keeps a line for the courier, and waits for it when there is too much. It is called with mu held.
-func (j *journal) gather(line []byte) {
+func (j *journal) gather(at time.Time, line []byte) {
 	for len(j.backlog) >= maxBacklog {
 		j.courier.hurry()
 		j.room.Wait()
 	}
 	j.backlog = append(j.backlog, line...)
-	j.entries = append(j.entries, entry{time.Now(), len(j.backlog)})
+	j.entries = append(j.entries, entry{at, len(j.backlog)})
 	if len(j.entries) == 1 {
 		j.courier.add(j)
 	}
@@ -117,9 +118,9 @@ func (j *journal) begin(id string, tail bool) {
 }
 
 // start writes the START line, unless it is written.
-func (j *journal) start() {
+func (j *journal) start(at time.Time) {
 	j.mu.Lock()
-	j.writeStart()
+	j.writeStart(at)
 	j.mu.Unlock()
 }
 
@@ -130,7 +131,7 @@ func (j *journal) cancel() {
 	j.mu.Unlock()
 }
 
-func (j *journal) writeStart() {
+func (j *journal) writeStart(at time.Time) {
 	if j.pending == "" {
 		return
 	}
@@ -140,7 +141,7 @@ func (j *journal) writeStart() {
 		return
 	}
 	if j.f.Logging.json() {
-		j.writeRecord("platform.start", levelInfo, startRecord{id, j.f.Version})
+		j.writeRecord(at, "platform.start", levelInfo, startRecord{id, j.f.Version})
 		return
 	}
 	b := append(j.buf[:0], "START RequestId: "...)
@@ -148,7 +149,7 @@ func (j *journal) writeStart() {
 	b = append(b, " Version: "...)
 	b = append(b, j.f.Version...)
 	j.buf = b
-	j.write(b)
+	j.write(at, b)
 }
 
 // report is what the END and REPORT lines of an invocation say.
@@ -164,23 +165,23 @@ type report struct {
 }
 
 // end closes the invocation's part of the log and returns the tail, when it was wanted.
-func (j *journal) end(r report) []byte {
+func (j *journal) end(at time.Time, r report) []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.writeStart()
+	j.writeStart(at)
 	if j.silent() {
 		return nil
 	}
 	if j.f.Logging.json() { // its report tells what the notes would
-		j.writeReport(r)
+		j.writeReport(at, r)
 		return j.cutTail()
 	}
 	for _, n := range r.notes {
-		j.write([]byte(n))
+		j.write(at, []byte(n))
 	}
 	b := append(j.buf[:0], "END RequestId: "...)
 	b = append(b, r.id...)
-	j.write(b)
+	j.write(at, b)
 
 	b = append(b[:0], "REPORT RequestId: "...)
 	b = append(b, r.id...)
@@ -207,7 +208,7 @@ func (j *journal) end(r report) []byte {
 		}
 	}
 	j.buf = b
-	j.write(b)
+	j.write(at, b)
 	return j.cutTail()
 }
 
@@ -227,13 +228,14 @@ func (j *journal) initStart(r proc.Runtime, provisioned bool) {
 	if j.silent() {
 		return
 	}
-	j.writeStart()
+	now := time.Now()
+	j.writeStart(now)
 	if j.f.Logging.json() {
 		version := string(r.Kind) + ":" + r.Version
 		if r.Kind == proc.KindProvided {
 			version = r.Name
 		}
-		j.writeRecord("platform.initStart", levelInfo, initStartRecord{initialization(provisioned), "init", version, j.f.Name, j.f.Version})
+		j.writeRecord(now, "platform.initStart", levelInfo, initStartRecord{initialization(provisioned), "init", version, j.f.Name, j.f.Version})
 		return
 	}
 	line := "INIT_START Runtime Version: "
@@ -243,7 +245,7 @@ func (j *journal) initStart(r proc.Runtime, provisioned bool) {
 	default:
 		line += string(r.Kind) + ":" + r.Version
 	}
-	j.write([]byte(line))
+	j.write(now, []byte(line))
 }
 
 // initReport tells that the initialisation failed after d.
@@ -261,7 +263,7 @@ func (j *journal) initReport(d time.Duration, phase string, f *failure) {
 		if rec.Metrics.DurationMS = millis(d); f.timeout {
 			rec.Status, rec.ErrorType = "timeout", ""
 		}
-		j.writeRecord("platform.initReport", levelWarn, rec)
+		j.writeRecord(time.Now(), "platform.initReport", levelWarn, rec)
 		return
 	}
 	b := append(j.buf[:0], "INIT_REPORT Init Duration: "...)
@@ -275,7 +277,7 @@ func (j *journal) initReport(d time.Duration, phase string, f *failure) {
 		b = append(b, f.errorType...)
 	}
 	j.buf = b
-	j.write(b)
+	j.write(time.Now(), b)
 }
 
 // appendMillis appends d as milliseconds with two decimals.

@@ -49,7 +49,7 @@ type initMetrics struct {
 }
 
 // writeRecord adds an event of the platform, when its level is logged. It is called with mu held.
-func (j *journal) writeRecord(kind string, l level, record any) {
+func (j *journal) writeRecord(at time.Time, kind string, l level, record any) {
 	if l < j.f.Logging.system() {
 		return
 	}
@@ -57,14 +57,14 @@ func (j *journal) writeRecord(kind string, l level, record any) {
 		Time   string `json:"time"`
 		Type   string `json:"type"`
 		Record any    `json:"record"`
-	}{time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), kind, record})
+	}{at.UTC().Format("2006-01-02T15:04:05.000Z"), kind, record})
 	if err == nil { // numbers and strings can always be marshalled
-		j.write(b)
+		j.write(at, b)
 	}
 }
 
 // writeReport adds the end of an invocation. It is called with mu held.
-func (j *journal) writeReport(r report) {
+func (j *journal) writeReport(at time.Time, r report) {
 	rec := reportRecord{RequestID: r.id, Status: "success", ErrorType: r.errorType, Metrics: reportMetrics{
 		DurationMS: millis(r.duration), BilledDurationMS: r.billed.Milliseconds(),
 		MemorySizeMB: j.f.memory(), MaxMemoryUsedMB: (r.memory + (1<<20 - 1)) >> 20,
@@ -77,7 +77,7 @@ func (j *journal) writeReport(r report) {
 	if r.status != "" {
 		rec.Status, l = r.status, levelWarn
 	}
-	j.writeRecord("platform.report", l, rec)
+	j.writeRecord(at, "platform.report", l, rec)
 }
 
 // initialization is AWS's word for what an environment was started for.

@@ -122,7 +122,8 @@ func (s *sched) request(x *request, now time.Time) bool {
 		f = &fn{id: x.f.ID, x: x.f}
 		s.functions[f.id] = f
 	}
-	t := &ticket{since: now, x: x}
+	t := &x.ticket
+	*t = ticket{since: now, x: x}
 	if !s.runIdle(f, t) {
 		f.waiting = append(f.waiting, t)
 		s.feed(f, now)

@@ -23,9 +23,11 @@ type output struct {
 	raw  syscall.RawConn
 	line func([]byte)
 
-	mu   sync.Mutex
-	part []byte // a line without its end
-	eof  bool
+	mu     sync.Mutex
+	fd     int    // of r
+	part   []byte // a line without its end
+	eof    bool
+	closed bool // fd may be another file's
 }
 
 // newOutput gives the output and the descriptor to which the process writes.
@@ -39,7 +41,7 @@ func newOutput(line func([]byte)) (*output, int, error) {
 		syscall.Close(fds[1])
 		return nil, -1, fmt.Errorf("proc: pipe for a function's output: %w", err)
 	}
-	o := &output{r: os.NewFile(uintptr(fds[0]), "output of a function"), line: line}
+	o := &output{r: os.NewFile(uintptr(fds[0]), "output of a function"), fd: fds[0], line: line}
 	raw, err := o.r.SyscallConn()
 	if err != nil {
 		o.r.Close()
@@ -52,27 +54,30 @@ func newOutput(line func([]byte)) (*output, int, error) {
 
 // pump hands on lines as they come, until the end of the output or close.
 func (o *output) pump() {
-	_ = o.raw.Read(func(fd uintptr) bool { return o.drain(int(fd), false) })
+	_ = o.raw.Read(func(uintptr) bool { return o.drain(false) })
 }
 
 // flush hands on what is there now, an unfinished line as well.
-func (o *output) flush() {
-	_ = o.raw.Control(func(fd uintptr) { o.drain(int(fd), true) })
+func (o *output) flush() { o.drain(true) }
+
+func (o *output) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.r.Close()
 }
 
-func (o *output) close() { o.r.Close() }
-
 // drain reads until nothing is left and reports whether the output has ended.
-func (o *output) drain(fd int, unfinished bool) bool {
+func (o *output) drain(unfinished bool) bool {
+	buf := readBuffers.Get().(*[readSize]byte)
+	defer readBuffers.Put(buf)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var buf *[readSize]byte
+	if o.closed {
+		return true
+	}
 	for !o.eof {
-		if buf == nil {
-			buf = readBuffers.Get().(*[readSize]byte)
-			defer readBuffers.Put(buf)
-		}
-		n, err := syscall.Read(fd, buf[:])
+		n, err := syscall.Read(o.fd, buf[:])
 		if n > 0 {
 			o.split(buf[:n])
 			if n < readSize {

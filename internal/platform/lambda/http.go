@@ -22,27 +22,34 @@ import (
 // the presigned links that AWS gives.
 const codePath = "/_teal/lambda/code/"
 
+// ownLength is the size up to which both HTTP servers find out an answer's length by themselves, in bytes.
+const ownLength = 2 << 10
+
+// jsonType is shared by all answers, and never changed.
+var jsonType = []string{"application/json"}
+
 // serveInvoke is Invoke over HTTP, by hand: the payload is neither decoded nor copied.
 func (s *Service) serveInvoke(api *awsproto.Service) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		o, tail, err := s.invokeHTTP(w, r)
+		inv, o, err := s.invokeHTTP(w, r)
 		if err != nil {
 			api.WriteError(w, r, err)
 			return
 		}
 		h := w.Header()
 		if o.executed != "" {
-			h["X-Amz-Executed-Version"] = []string{o.executed}
+			inv.executed[0] = o.executed
+			h["X-Amz-Executed-Version"] = inv.executed[:]
 		}
 		if o.result.FunctionError != "" {
 			h["X-Amz-Function-Error"] = []string{o.result.FunctionError}
 		}
-		if tail && len(o.result.LogTail) > 0 {
+		if inv.tail && len(o.result.LogTail) > 0 {
 			h["X-Amz-Log-Result"] = []string{base64.StdEncoding.EncodeToString(o.result.LogTail)}
 		}
-		h["Content-Type"] = []string{"application/json"}
-		if o.status != http.StatusNoContent {
-			h["Content-Length"] = []string{strconv.Itoa(len(o.result.Payload))}
+		h["Content-Type"] = jsonType
+		if n := len(o.result.Payload); n > ownLength && o.status != http.StatusNoContent {
+			h["Content-Length"] = []string{strconv.Itoa(n)}
 		}
 		w.WriteHeader(o.status)
 		if len(o.result.Payload) > 0 {
@@ -51,10 +58,9 @@ func (s *Service) serveInvoke(api *awsproto.Service) http.HandlerFunc {
 	}
 }
 
-func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (o outcome, tail bool, err error) {
-	inv, err := s.readInvocation(w, r)
-	if err != nil {
-		return o, false, err
+func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (inv *invocation, o outcome, err error) {
+	if inv, err = s.readInvocation(w, r); err != nil {
+		return nil, o, err
 	}
 	// As on AWS, a function runs to its end though the caller has gone.
 	ctx := r.Context()
@@ -62,21 +68,21 @@ func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (o outcome,
 		ctx = context.WithoutCancel(ctx)
 	}
 	o, err = s.invoke(ctx, inv)
-	return o, inv.tail, err
+	return inv, o, err
 }
 
 // readInvocation reads the request of Invoke or InvokeWithResponseStream.
 func (s *Service) readInvocation(w http.ResponseWriter, r *http.Request) (inv *invocation, err error) {
 	h := r.Header
-	logs := h.Get("X-Amz-Log-Type")
+	logs := first(h, "X-Amz-Log-Type")
 	inv = &invocation{
-		kind: sdktypes.InvocationType(h.Get("X-Amz-Invocation-Type")), requestID: w.Header().Get("X-Amzn-Requestid"),
-		traceID: h.Get("X-Amzn-Trace-Id"), clientContext: h.Get("X-Amz-Client-Context"), tail: logs == "Tail",
+		kind: sdktypes.InvocationType(first(h, "X-Amz-Invocation-Type")), requestID: first(w.Header(), "X-Amzn-Requestid"),
+		traceID: first(h, "X-Amzn-Trace-Id"), clientContext: first(h, "X-Amz-Client-Context"), tail: logs == "Tail",
 	}
 	if inv.requestID == "" {
 		inv.requestID = newRequestID()
 	}
-	function := r.PathValue("FunctionName")
+	function := awsproto.CallOf(r.Context()).Label("FunctionName")
 	var qualifier *string
 	if v, ok := queryValue(r.URL.RawQuery, "Qualifier"); ok {
 		qualifier = &v
@@ -85,13 +91,21 @@ func (s *Service) readInvocation(w http.ResponseWriter, r *http.Request) (inv *i
 		return nil, err
 	}
 	switch {
-	case h.Get("X-Amz-Durable-Execution-Name") != "":
+	case first(h, "X-Amz-Durable-Execution-Name") != "":
 		return nil, unsupported("DurableExecutionName", "there are no durable functions")
-	case h.Get("X-Amz-Tenant-Id") != "":
+	case first(h, "X-Amz-Tenant-Id") != "":
 		return nil, unsupported("TenantId", "environments are not isolated by tenant")
 	}
 	inv.payload, err = readPayload(r)
 	return inv, err
+}
+
+// first is a header by its canonical name, which Header.Get would check each time.
+func first(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }
 
 // queryValue is the first value of a parameter. The usual query, that parameter alone with nothing encoded, is not parsed.
@@ -108,6 +122,9 @@ func queryValue(query, name string) (string, bool) {
 
 // readPayload reads no more of the body than tells that it is too large.
 func readPayload(r *http.Request) ([]byte, error) {
+	if whole, ok := r.Body.(interface{ Bytes() []byte }); ok && r.ContentLength <= maxRequest { // it is here already
+		return whole.Bytes(), nil
+	}
 	if n := r.ContentLength; n >= 0 && n <= maxRequest {
 		body := make([]byte, n)
 		_, err := io.ReadFull(r.Body, body)
@@ -140,7 +157,7 @@ func (s *Service) codeLocation(ctx context.Context, sha string) string {
 // serveCode answers with a deployment package as it was uploaded.
 func (s *Service) serveCode(api *awsproto.Service) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		sha := r.PathValue("CodeSha256")
+		sha := awsproto.CallOf(r.Context()).Label("CodeSha256")
 		if !isSHA256(sha) {
 			api.WriteError(w, r, notFound("There is no deployment package %q.", sha))
 			return

@@ -37,6 +37,7 @@ type invocation struct {
 	tail          bool
 	stream        pool.Stream          // takes the answer while it is written; nil waits for the whole
 	chosen        func(version string) // told the version before it runs; may be nil
+	executed      [1]string            // the header that tells it
 }
 
 // outcome is what Invoke answers.

@@ -23,7 +23,7 @@ type events struct {
 const overhead = 26
 
 // add appends an event: time, ingestion relative to it and length as variable-length integers, then the message.
-func (e *events) add(time, ingested int64, message []byte) {
+func (e *events) add(time, ingested int64, message string) {
 	if e.Count == 0 {
 		e.Min, e.Max = math.MaxInt64, math.MinInt64
 	}

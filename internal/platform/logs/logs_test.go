@@ -195,7 +195,7 @@ func TestPages(t *testing.T) {
 	ctx := t.Context()
 	began := time.Now()
 	for i := range 25 {
-		s.Append("g", "s", began.Add(time.Duration(i)*time.Millisecond), []byte(fmt.Sprint(i)))
+		appendOne(s, "g", "s", began.Add(time.Duration(i)*time.Millisecond), fmt.Sprint(i))
 	}
 	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s"), Limit: aws.Int32(10)}
 	get := func(token *string) *cloudwatchlogs.GetLogEventsOutput {
@@ -227,7 +227,7 @@ func TestPages(t *testing.T) {
 	if len(end.Events) > 0 || *end.NextForwardToken != *last.NextForwardToken {
 		t.Errorf("behind the last page: %v", messages(end.Events))
 	}
-	s.Append("g", "s", began.Add(time.Second), []byte("new"))
+	appendOne(s, "g", "s", began.Add(time.Second), "new")
 	if more := get(end.NextForwardToken); !slices.Equal(messages(more.Events), []string{"new"}) {
 		t.Errorf("what came since: %v", messages(more.Events))
 	}
@@ -256,7 +256,7 @@ func TestFilterProperty(t *testing.T) {
 			if rapid.IntRange(0, 3).Draw(t, "wanted") == 0 {
 				m += " wanted"
 			}
-			s.Append("g", fmt.Sprint("s", rapid.IntRange(0, 4).Draw(t, "stream")), time.UnixMilli(at), []byte(m))
+			appendOne(s, "g", fmt.Sprint("s", rapid.IntRange(0, 4).Draw(t, "stream")), time.UnixMilli(at), m)
 			want = append(want, line{at, m})
 			if rapid.IntRange(0, 40).Draw(t, "read") == 0 { // which writes what is collected
 				if _, err := s.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("g")}); err != nil {
@@ -361,14 +361,14 @@ func TestPruning(t *testing.T) {
 		db := memory.New()
 		s := service(t, db, 0)
 		ctx := t.Context()
-		s.Append("short", "old", time.Now(), []byte("old"))
-		s.Append("long", "old", time.Now(), []byte("old"))
+		appendOne(s, "short", "old", time.Now(), "old")
+		appendOne(s, "long", "old", time.Now(), "old")
 		_, err := s.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("short")})
 		must(t, err)
 		_, err = s.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: aws.String("short"), RetentionInDays: aws.Int32(1)})
 		must(t, err)
 		time.Sleep(25*time.Hour + time.Minute)
-		s.Append("short", "new", time.Now(), []byte("new"))
+		appendOne(s, "short", "new", time.Now(), "new")
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		for group, want := range map[string]int{"short": 1, "long": 1} {
@@ -385,7 +385,7 @@ func TestPruning(t *testing.T) {
 		s = service(t, db, 100<<10)
 		defer s.Close()
 		for i := range 300 {
-			s.Append("many", "s", time.Now(), []byte(fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000))))
+			appendOne(s, "many", "s", time.Now(), fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000)))
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
@@ -414,8 +414,12 @@ func BenchmarkAppend(b *testing.B) {
 	defer db.Close()
 	s := service(b, db, 0)
 	defer s.Close()
-	line, at := []byte(strings.Repeat("x", 120)), time.Now()
+	line, at := strings.Repeat("x", 120), time.Now()
 	for b.Loop() {
-		s.Append("g", "s", at, line)
+		appendOne(s, "g", "s", at, line)
 	}
+}
+
+func appendOne(s *logs.Service, group, stream string, at time.Time, message string) {
+	s.Append(group, stream, func(yield func(time.Time, string) bool) { yield(at, message) })
 }

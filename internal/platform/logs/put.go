@@ -61,7 +61,7 @@ func (s *Service) PutLogEvents(ctx context.Context, in *cloudwatchlogs.PutLogEve
 				rejected.TooNewLogEventStartIndex, any = aws.Int32(int32(i)), true
 			}
 		default:
-			s.collect(st, t, now, []byte(*e.Message))
+			s.collect(st, t, now, *e.Message)
 		}
 	}
 	s.mu.Unlock()

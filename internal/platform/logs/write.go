@@ -2,8 +2,10 @@ package logs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +20,9 @@ const (
 	chunkSize   = 128 << 10              // bytes at which a chunk is full
 )
 
-// Append takes an event of a function's log and makes group and stream where there are none. It waits for nothing but a
+// Append takes events of a function's log and makes group and stream where there are none. It waits for nothing but a
 // lock, and fails never: what cannot be kept is dropped, which the platform's own log tells.
-func (s *Service) Append(groupName, streamName string, at time.Time, message []byte) {
+func (s *Service) Append(groupName, streamName string, events iter.Seq2[time.Time, string]) {
 	if err := s.load(); err != nil {
 		s.cfg.Logger.Error("logs: what functions log is not kept: the groups cannot be read", "error", err)
 		return
@@ -28,7 +30,7 @@ func (s *Service) Append(groupName, streamName string, at time.Time, message []b
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending > maxPending {
-		s.cfg.Logger.Warn("logs: an event was dropped, as the store cannot keep up", "group", groupName, "stream", streamName)
+		s.cfg.Logger.Warn("logs: events were dropped, as the store cannot keep up", "group", groupName, "stream", streamName)
 		return
 	}
 	g := s.groups[groupName]
@@ -40,7 +42,10 @@ func (s *Service) Append(groupName, streamName string, at time.Time, message []b
 	if st == nil {
 		st = s.newStream(g, streamName)
 	}
-	s.collect(st, at.UnixMilli(), s.now(), message)
+	now := s.now()
+	for at, message := range events {
+		s.collect(st, at.UnixMilli(), now, message)
+	}
 	switch {
 	case s.wake == nil:
 		s.writeAfter(delay)
@@ -50,7 +55,7 @@ func (s *Service) Append(groupName, streamName string, at time.Time, message []b
 }
 
 // collect adds an event to those that the next write takes. s.mu is held.
-func (s *Service) collect(st *stream, at, ingested int64, message []byte) {
+func (s *Service) collect(st *stream, at, ingested int64, message string) {
 	before := st.pending.Bytes
 	st.pending.add(at, ingested, message)
 	s.pending += int64(st.pending.Bytes - before)
@@ -157,16 +162,14 @@ func (s *Service) commit(ctx context.Context, all []taken) error {
 func (s *Service) addChunk(ctx context.Context, b *store.Batch, serial string, rec *streamRecord, add events) error {
 	all := events{}
 	if rec.Chunks > 0 && rec.Open < chunkSize/4 {
-		data, err := s.cfg.Store.Get(ctx, bucketEvents, chunkKey(serial, rec.Chunks))
+		last, err := s.chunk(ctx, chunkKey(serial, rec.Chunks))
 		switch {
 		case errors.Is(err, store.ErrNotFound): // it was pruned
 			rec.Chunks++
 		case err != nil:
-			return err
+			return fmt.Errorf("stream %s: %w", rec.Name, err)
 		default:
-			if err := decode(data, func(_ int, e event) { all.add(e.time, e.ingested, []byte(e.message)) }); err != nil {
-				return fmt.Errorf("stream %s: %w", rec.Name, err)
-			}
+			all = last
 		}
 	} else {
 		rec.Chunks++
@@ -177,4 +180,19 @@ func (s *Service) addChunk(ctx context.Context, b *store.Batch, serial string, r
 	b.Put(bucketChunks, key, encode(all.chunkRecord))
 	rec.Open = all.Bytes
 	return nil
+}
+
+// chunk reads a chunk.
+func (s *Service) chunk(ctx context.Context, key string) (c events, err error) {
+	if c.data, err = s.cfg.Store.Get(ctx, bucketEvents, key); err != nil {
+		return c, err
+	}
+	row, err := s.cfg.Store.Get(ctx, bucketChunks, key)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(row, &c.chunkRecord); err != nil {
+		return c, fmt.Errorf("chunk %s: %w", key, err)
+	}
+	return c, nil
 }

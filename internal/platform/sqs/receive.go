@@ -306,7 +306,7 @@ func (s *Service) hand(ctx context.Context, q *queue, want receiving, taken []*h
 func (s *Service) shown(q *queue, h *handed, want receiving) types.Message {
 	attributes := wanted(h.body.Attributes, want.attributes)
 	m := types.Message{
-		MessageId: aws.String(h.now.ID), ReceiptHandle: aws.String(receiptHandle(q.record().ID, h.m.serial, h.now.Receipt)), Body: aws.String(h.body.Body),
+		MessageId: aws.String(h.now.ID), ReceiptHandle: aws.String(receiptHandle(q.record().ID, h.m.serial, h.now.ID, h.now.Receipt)), Body: aws.String(h.body.Body),
 		MD5OfBody: aws.String(h.body.MD5), MD5OfMessageAttributes: sumAttributes(attributes),
 	}
 	for name, a := range attributes {

@@ -22,25 +22,30 @@ func newReceipt() string {
 	return hex.EncodeToString(b)
 }
 
-// receiptHandle names a receive of a message. It can be read after a restart.
-func receiptHandle(queue string, serial uint64, receipt string) string {
-	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s/%020d/%s", queue, serial, receipt))
+// receiptHandle names a receive of a message. It can be read after a restart. The message's own ID is in it, as a clock that
+// was set back may give a serial again.
+func receiptHandle(queue string, serial uint64, message, receipt string) string {
+	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s/%020d/%s/%s", queue, serial, message, receipt))
 }
 
-// opened reads a handle of this queue.
-func (q *queue) opened(handle *string) (serial uint64, receipt string, err error) {
+// opened finds the message of a handle of this queue; nil when it is gone. q.mu is held.
+func (q *queue) opened(handle *string) (m *message, receipt string, err error) {
 	if aws.ToString(handle) == "" {
-		return 0, "", missing("ReceiptHandle")
+		return nil, "", missing("ReceiptHandle")
 	}
 	raw, err := base64.StdEncoding.DecodeString(*handle)
 	parts := strings.Split(string(raw), "/")
-	if err != nil || len(parts) != 3 || parts[0] != q.record().ID {
-		return 0, "", badReceipt(*handle)
+	if err != nil || len(parts) != 4 || parts[0] != q.record().ID {
+		return nil, "", badReceipt(*handle)
 	}
-	if serial, err = strconv.ParseUint(parts[1], 10, 64); err != nil {
-		return 0, "", badReceipt(*handle)
+	serial, err := strconv.ParseUint(parts[1], 10, 64)
+	if err != nil {
+		return nil, "", badReceipt(*handle)
 	}
-	return serial, parts[2], nil
+	if m = q.bySerial[serial]; m != nil && m.ID != parts[2] {
+		m = nil
+	}
+	return m, parts[3], nil
 }
 
 // leaver is a message that is being deleted.
@@ -53,13 +58,9 @@ type leaver struct {
 // standard queue takes the handle of any receive; a FIFO queue only that of the last one, while the message is hidden.
 // q.mu is held.
 func (q *queue) leave(handle *string, now int64) (*leaver, error) {
-	serial, receipt, err := q.opened(handle)
-	if err != nil {
+	m, receipt, err := q.opened(handle)
+	if err != nil || m == nil {
 		return nil, err
-	}
-	m := q.bySerial[serial]
-	if m == nil {
-		return nil, nil
 	}
 	if q.fifo && !m.leaving && (m.Receipt != receipt || m.Due <= now) {
 		return nil, invalidParameter("ReceiptHandle", *handle, "The receipt handle has expired.")
@@ -277,11 +278,10 @@ func (q *queue) hidden(h hiding, now int64) (*message, error) {
 	if err := checkVisibility(h.seconds); err != nil {
 		return nil, err
 	}
-	serial, receipt, err := q.opened(h.handle)
+	m, receipt, err := q.opened(h.handle)
 	if err != nil {
 		return nil, err
 	}
-	m := q.bySerial[serial]
 	switch {
 	case m == nil || m.leaving || m.Receipt != receipt:
 		return nil, invalidParameter("ReceiptHandle", *h.handle, "Message does not exist or is not available for visibility timeout change.")
