@@ -109,6 +109,9 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 		return
 	}
 	switch {
+	case ev.Routing != nil && ev.Error == "" && !ev.Conflict && a.Ref.Kind == release.KindRecordSets && ev.Routing.Change == "":
+		a.Doubt = true
+		r.missed(a, "the answer names no change whose arrival could be asked for")
 	case ev.Error == "" && !ev.Conflict && ev.Routing != nil && sameRouting(ev.Routing.Routing, e.Want.Routing):
 		if a.Actual, a.Doubt = *ev.Routing, false; !sameRouting(e.Before, e.Want.Routing) {
 			a.Tries = 0
@@ -205,8 +208,12 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 	absent := seen.Routing.Primary == ""
 	switch {
 	case !absent && sameRouting(seen.Routing, r.goal(a, shift.Weight)):
-		a.Actual, a.Doubt, a.Tries = seen, false, 0 // the write was applied, its answer was lost
-		a.heard()
+		a.Actual, a.Doubt = seen, false // the write was applied, its answer was lost
+		if a.heard(); a.Ref.Kind == release.KindRecordSets {
+			r.exhausted(a) // it is written again, as often as there are attempts
+			return
+		}
+		a.Tries = 0
 	case absent && a.Actual.Routing.Primary == "", seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing):
 		a.Doubt = false // nothing happened: write again
 		r.exhausted(a)
