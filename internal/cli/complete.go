@@ -3,9 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tealdeploy/teal/internal/release"
 )
 
 // completionTime bounds what a shell waits for when a person presses Tab.
@@ -46,18 +49,24 @@ func releaseNames(ctx context.Context, s *session) []string {
 
 // functionNames completes the functions of the manifest, with their aliases.
 func functionNames(_ context.Context, s *session) []string {
-	var names []string
-	for _, f := range s.manifest.Spec.Functions {
-		names = append(names, f.Name+":"+f.Alias, f.Name)
-	}
-	return names
+	return named(s, release.KindFunction)
 }
 
 // workflowNames completes the workflows of the manifest, with their aliases.
 func workflowNames(_ context.Context, s *session) []string {
+	return named(s, release.KindStateMachine)
+}
+
+func named(s *session, kind release.Kind) []string {
 	var names []string
-	for _, w := range s.manifest.Spec.Workflows {
-		names = append(names, w.Name+":"+w.Alias, w.Name)
+	for _, ref := range s.manifest.Spec.Refs() {
+		if ref.Kind != kind {
+			continue
+		}
+		names = append(names, shownAs(ref))
+		if !slices.Contains(names, ref.Name) {
+			names = append(names, ref.Name)
+		}
 	}
 	return names
 }

@@ -130,7 +130,23 @@ func (d *doctor) examine(ctx context.Context) {
 	if s.cfg.BaseEndpoint != nil {
 		d.platform(ctx, *s.cfg.BaseEndpoint)
 	}
+	if s.manifest.Spec.Router != nil {
+		d.router(ctx, s)
+	}
 	d.traffic(ctx, s)
+}
+
+// router looks whether a release could begin at the DNS.
+func (d *doctor) router(ctx context.Context, s *session) {
+	r, err := s.target.Router(ctx, s.manifest.Spec)
+	if err != nil {
+		d.fail("router", d.connection(s.cfg, err))
+		return
+	}
+	for _, n := range r.Notes {
+		d.say("router", checkWarn, "%s", n)
+	}
+	d.say("router", checkOK, "%s routes to %s; the next release goes into slot %s", r.Routing.Ref, r.Routing.Routing, r.Idle.SetIdentifier)
 }
 
 func (d *doctor) ledger(ctx context.Context, s *session) {

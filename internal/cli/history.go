@@ -179,7 +179,7 @@ func (a *app) story(ctx context.Context, s *session, id string) error {
 			continue
 		}
 		for _, v := range m.Verdict.Subjects {
-			fmt.Fprintf(a.Out, "%s  %s %s: blue %s, green %s\n", p.paint(dim, "                   "), v.Ref.Name+":"+v.Ref.Alias, v.Judgement, countsLabel(v.Blue, p), countsLabel(v.Green, p))
+			fmt.Fprintf(a.Out, "%s  %s %s: blue %s, green %s\n", p.paint(dim, "                   "), shownAs(v.Ref), v.Judgement, countsLabel(v.Blue, p), countsLabel(v.Green, p))
 		}
 	}
 	return nil

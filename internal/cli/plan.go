@@ -58,7 +58,6 @@ func (a *app) plan(ctx context.Context) (planned, error) {
 	if doc.Rollout, err = settings(s.manifest); err != nil {
 		return doc, err
 	}
-	doc.Length = doc.Rollout.Strategy.Length() + doc.Rollout.Bake
 	if err := a.reachable(ctx, s.cfg); err != nil {
 		return doc, err
 	}
@@ -73,6 +72,7 @@ func (a *app) plan(ctx context.Context) (planned, error) {
 	if doc.Plan, err = release.MakePlan(spec, observed); err != nil {
 		return doc, err
 	}
+	doc.Length = length(doc.Rollout, doc.TTL)
 	if err := checkDefinitions(ctx, s.cfg, doc.Identity, spec); err != nil {
 		return doc, err
 	}
@@ -90,6 +90,19 @@ func (a *app) plan(ctx context.Context) (planned, error) {
 	doc.Findings = slices.Concat(doc.Findings, access, callers)
 	doc.Permissions = target.Permissions(doc.Identity, spec, uses(doc.Rollout, s.ledger))
 	return doc, nil
+}
+
+// length is the shortest time that a rollout takes. At record sets each change of weights counts once Route 53 has it and one
+// TTL has passed, and only then the step begins; how long Route 53 takes is not known, some 60 s as a rule.
+func length(r rollout.Settings, ttl time.Duration) time.Duration {
+	d := r.Bake
+	for _, step := range r.Strategy.Steps {
+		d += step.Stretched(ttl).Pause
+		if step.Weight > 0 {
+			d += ttl
+		}
+	}
+	return d
 }
 
 // placed is a ledger that says where in S3 it is.
@@ -148,6 +161,7 @@ func (a *app) printPlan(doc planned, permissions bool) {
 		}
 		line := "shift:"
 		for _, step := range s.Strategy.Steps {
+			step = step.Stretched(plan.TTL)
 			line += fmt.Sprintf(" %d %%", step.Weight)
 			if step.Pause > 0 {
 				line += fmt.Sprintf(" for %s", step.Pause)
@@ -161,6 +175,9 @@ func (a *app) printPlan(doc planned, permissions bool) {
 			line += " →"
 		}
 		say("%s promoted (at least %s)", line, doc.Length)
+		if plan.TTL > 0 {
+			say("each change of weights first takes until Route 53 has it everywhere, and %s (its TTL) until resolvers ask again", plan.TTL)
+		}
 	}
 	for _, n := range plan.Notes {
 		say("⚠ %s", n)

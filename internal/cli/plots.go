@@ -76,7 +76,7 @@ func (t *trend) plots(s rollout.State, p painter) []string {
 		worst := max(slices.Max(blueErrors), slices.Max(greenErrors))
 		last := looks[len(looks)-1]
 		rows = append(rows, []string{
-			a.Ref.Name + ":" + a.Ref.Alias,
+			shownAs(a.Ref),
 			plot(blue, blueRequests, most, fmt.Sprint(last.blue.Requests), p), plot(green, greenRequests, most, fmt.Sprint(last.green.Requests), p),
 			plot(blue, blueErrors, worst, fmt.Sprintf("%.1f %%", last.blue.Rate()*100), p), plot(green, greenErrors, worst, fmt.Sprintf("%.1f %%", last.green.Rate()*100), p),
 		})

@@ -21,11 +21,11 @@ func (a *app) settleProvisioned(ctx context.Context, s *session, o controller.Ou
 	}
 	var failed []error
 	for _, f := range s.manifest.Spec.Functions {
-		i := slices.IndexFunc(o.State.Aliases, func(at rollout.Alias) bool { return at.Ref == f.Ref() })
+		i := slices.IndexFunc(o.State.Aliases, func(at rollout.Alias) bool { return at.Ref.Kind == release.KindFunction && at.Ref.Name == f.Name })
 		if i < 0 || !wantsProvisioned(s.manifest.Spec.Functions) {
 			continue
 		}
-		serving := o.State.Aliases[i].Actual.Routing
+		serving := o.State.Serving(o.State.Aliases[i]).Routing
 		if f.ProvisionedConcurrency > 0 && serving.Primary != "" && o.State.Plan.Kind == rollout.Return {
 			a.progress("starting %d environments of %s, version %s", f.ProvisionedConcurrency, f.Name, serving.Primary)
 			if err := s.target.Provision(ctx, f.Name, serving.Primary, f.ProvisionedConcurrency); err != nil {

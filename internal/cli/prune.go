@@ -239,7 +239,7 @@ Exit status: 0 all is as recorded, 1 there are differences, 4 a rollout is under
 			if err != nil {
 				return err
 			}
-			differences, err := s.target.CheckRouting(ctx, servedBy(rec))
+			differences, err := s.target.CheckRouting(ctx, servedBy(rec, current))
 			if err != nil {
 				return a.connection(s.cfg, err)
 			}

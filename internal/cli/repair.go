@@ -64,14 +64,14 @@ func (a *app) facts(ctx context.Context, s *session) (release.Facts, error) {
 		if err != nil {
 			return f, err
 		}
-		want = servedBy(rec)
+		want = servedBy(rec, current)
 		if gone, err = s.target.Missing(ctx, want); err != nil {
 			return f, a.connection(s.cfg, err)
 		}
 	case !errors.Is(err, ledger.ErrNotFound):
 		return f, err
 	}
-	for _, ref := range refs(s.manifest.Spec) {
+	for _, ref := range s.manifest.Spec.Refs() {
 		if _, known := want[ref]; !known {
 			want[ref] = ""
 		}

@@ -84,6 +84,12 @@ func (r testRun) Run() int {
 //	provision FUNCTION VERSION N    someone else gives a version environments that are started ahead
 //	provisioned FUNCTION STATE      that must be the versions with provisioned concurrency (such as 1 READY 2, 3 READY 2)
 //	deployments STATUS...           wait until CodeDeploy's deployments have these statuses, the oldest first
+//	zone NAME                       make a hosted zone, $ZONE, which the DNS at $DNS answers for
+//	record NAME TTL SLOT=WEIGHT...  write a CNAME for every slot
+//	entrance NAME SLOT FUNCTION:ALIAS  make a function URL for the alias, and let the slot's CNAME lead to it
+//	weights NAME SLOT=WEIGHT...     those must be the CNAMEs, with these weights
+//	answers NAME SLOT PERCENT       so many of the DNS's answers must lead to the slot
+//	visit NAME                      ask the DNS and then what it leads to, steadily until the script ends
 //	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -98,6 +104,7 @@ func TestScripts(t *testing.T) {
 			"half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
 			"alarm": scriptAlarm, "layer": scriptLayer, "provision": scriptProvision, "provisioned": scriptProvisioned,
 			"deployments": scriptDeployments,
+			"zone":        scriptZone, "record": scriptRecord, "entrance": scriptEntrance, "weights": scriptWeights, "answers": scriptAnswers, "visit": scriptVisit,
 		},
 	})
 }
@@ -147,7 +154,7 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	data := filepath.Join(room, "data")
-	s, err := startServer(serverConfig{listen: "127.0.0.1:0", data: data, account: "000000000000", log: slog.New(slog.DiscardHandler)})
+	s, err := startServer(serverConfig{listen: "127.0.0.1:0", data: data, account: "000000000000", dns: "127.0.0.1:0", log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -172,6 +179,7 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Setenv("FREE", free.Addr().String())
 	env.Setenv("ADDRESS", strings.TrimPrefix(s.URL(), "http://"))
+	env.Setenv("DNS", s.platform.DNS())
 	env.Setenv("ROOM", room)
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(room, "cache"))
 	env.Setenv("DATA", data)

@@ -96,7 +96,7 @@ type aliasStatus struct {
 
 // drifted reports whether the alias is not where the ledger left it.
 func (s aliasStatus) drifted() bool {
-	return s.Expected != "" && (s.Actual == nil || s.Actual.Routing.Primary != s.Expected || s.Actual.Routing.Additional != "")
+	return s.Expected != "" && (s.Actual == nil || !s.Actual.ServesOnly(s.Expected))
 }
 
 func (a *app) readStatus(ctx context.Context, open *session) (status, error) {
@@ -114,7 +114,7 @@ func (a *app) readStatus(ctx context.Context, open *session) (status, error) {
 			return s, err
 		}
 		s.Current, s.Release = &current, &r
-		expected = servedBy(r)
+		expected = servedBy(r, current)
 	case !errors.Is(err, ledger.ErrNotFound):
 		return s, err
 	}
@@ -128,7 +128,7 @@ func (a *app) readStatus(ctx context.Context, open *session) (status, error) {
 	if held {
 		s.Driver = &lock
 	}
-	for _, ref := range refs(m.Spec) {
+	for _, ref := range m.Spec.Refs() {
 		at := aliasStatus{Ref: ref, Expected: expected[ref]}
 		switch r, err := open.target.GetRouting(ctx, ref); {
 		case err == nil:
@@ -157,8 +157,8 @@ func latestRollout(ctx context.Context, books ledger.Ledger, app string) (*ledge
 	return nil, nil
 }
 
-// servedBy gives the version of every alias of a release.
-func servedBy(r ledger.Release) map[release.Ref]string {
+// servedBy gives the version of every alias of the release that serves, and behind a router its slot.
+func servedBy(r ledger.Release, current ledger.Current) map[release.Ref]string {
 	versions := map[string]string{}
 	for _, f := range r.Functions {
 		versions[string(release.KindFunction)+f.Key] = f.Version
@@ -167,20 +167,17 @@ func servedBy(r ledger.Release) map[release.Ref]string {
 		versions[string(release.KindStateMachine)+w.Key] = w.ARN
 	}
 	out := map[release.Ref]string{}
+	slot, slotted := release.Slot{}, false
+	if r.Router != nil {
+		slot, slotted = r.Router.Slot(current.Slot)
+		out[r.Router.Ref()] = current.Slot
+	}
 	for _, a := range r.Aliases {
-		out[a.Ref] = versions[string(a.Ref.Kind)+a.Key]
-	}
-	return out
-}
-
-// refs lists the aliases of an application, functions first.
-func refs(s release.Spec) []release.Ref {
-	var out []release.Ref
-	for _, f := range s.Functions {
-		out = append(out, f.Ref())
-	}
-	for _, w := range s.Workflows {
-		out = append(out, w.Ref())
+		version := versions[string(a.Ref.Kind)+a.Key]
+		if slotted { // it may have come back into another slot than it was brought into first
+			a.Ref.Alias = slot.Alias
+		}
+		out[a.Ref] = version
 	}
 	return out
 }
@@ -220,7 +217,7 @@ func (a *app) writeStatus(s status) {
 	}
 	rows := [][]string{{"alias", "routes", ""}}
 	for _, at := range s.Aliases {
-		row := []string{at.Ref.Name + ":" + at.Ref.Alias, "does not exist", ""}
+		row := []string{shownAs(at.Ref), "does not exist", ""}
 		if at.Actual != nil {
 			r := at.Actual.Routing
 			r.Primary, r.Additional = shortVersion(r.Primary), shortVersion(r.Additional)
@@ -251,6 +248,15 @@ func (a *app) writeStatus(s status) {
 			say("the application is locked for rollout %s by %s", s.Driver.Rollout, s.Driver.Owner)
 		}
 	}
+}
+
+// shownAs is the short name of an alias, or of record sets.
+func shownAs(r release.Ref) string {
+	if r.Kind == release.KindRecordSets {
+		_, kind := r.RecordSets()
+		return r.Name + " " + kind
+	}
+	return r.Name + ":" + r.Alias
 }
 
 // label puts a word before a text that is there.

@@ -62,7 +62,7 @@ func markdown(s rollout.State, exit int) string {
 		if a.Unchanged() {
 			why = "unchanged"
 		}
-		say("| %s:%s | %s | %s | %s |", a.Ref.Name, a.Ref.Alias, from, to, first(cell(a.Failed), why))
+		say("| %s | %s | %s | %s |", shownAs(a.Ref), from, to, first(cell(a.Failed), why))
 	}
 	for _, w := range s.Release.Workflows {
 		if len(w.Pins) == 0 {

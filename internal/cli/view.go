@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -161,7 +162,7 @@ func aliasTable(s rollout.State, p painter) []string {
 		copy(rows[0][3:], []string{"observed", "blue", "green"})
 	}
 	for _, a := range s.Aliases {
-		name, from, to := a.Ref.Name+":"+a.Ref.Alias, shortVersion(a.Blue), shortVersion(a.Green)
+		name, from, to := shownAs(a.Ref), shortVersion(a.Blue), shortVersion(a.Green)
 		if a.Unchanged() {
 			rows = append(rows, []string{p.paint(dim, name), p.paint(dim, first(to, from)), p.paint(dim, "unchanged"), "", "", ""})
 			continue
@@ -175,7 +176,7 @@ func aliasTable(s rollout.State, p painter) []string {
 			routing.Primary, routing.Additional = shortVersion(routing.Primary), shortVersion(routing.Additional)
 			row[2] = p.paint(red, "⚠ "+routing.String()+", by someone else")
 		case routing.Primary != "":
-			row[2] = strconv.FormatFloat(routing.Share(a.Green)*100, 'f', -1, 64) + " %"
+			row[2] = strconv.FormatFloat(math.Round(s.Share(a)*1e4)/1e2, 'f', -1, 64) + " %"
 			if a.Failed != "" {
 				row[2] += p.paint(red, " ⚠ not written")
 			}
@@ -276,6 +277,12 @@ func waiting(s rollout.State, now time.Time) string {
 	}
 	if h, ok := s.Hook(); ok && (s.Phase != rollout.Shifting || s.StepSet) {
 		return "waits for hook " + h.Name
+	}
+	if until, ok := s.Spreads(); ok {
+		if until.IsZero() {
+			return "waits until Route 53 answers by the new weights everywhere"
+		}
+		return "waits until resolvers ask again, in " + max(0, until.Sub(now)).Round(time.Second).String()
 	}
 	shift, ok := s.Shift()
 	if !ok || !s.StepSet {

@@ -133,6 +133,8 @@ func (g *staged) answer(e rollout.Effect) rollout.Event {
 		if e.Wake.At.After(g.now) {
 			g.now = e.Wake.At
 		}
+	case e.ReadRouting != nil && e.ReadRouting.Ref.Kind == release.KindRecordSets:
+		ev.Routing = &release.AliasRouting{Ref: e.ReadRouting.Ref, Routing: g.s.Plan.Router.Towards("blue", 100), Revision: "r0", TTL: time.Minute}
 	case e.ReadRouting != nil:
 		ev.Routing = &release.AliasRouting{Ref: e.ReadRouting.Ref, Routing: alias.Routing{Primary: versionOf(e.ReadRouting.Ref, "41")}, Revision: "r0"}
 	case e.PublishFunction != nil:
@@ -147,6 +149,9 @@ func (g *staged) answer(e rollout.Effect) rollout.Event {
 	case e.SetRouting != nil:
 		r := e.SetRouting.Want
 		r.Revision = fmt.Sprint("r", e.ID)
+		if r.Ref.Kind == release.KindRecordSets {
+			r.TTL, r.Change = time.Minute, "C1"
+		}
 		ev.Routing = &r
 	case e.RunHook != nil:
 		ev.Hook = &g.hook
@@ -175,6 +180,23 @@ func judged(step int) func(rollout.State) bool {
 
 func ended(s rollout.State) bool { return s.Phase.Ended() }
 
+// atTheDNS is the rollout behind a router.
+func atTheDNS(t *testing.T) *staged {
+	t.Helper()
+	g := stage(t, rollout.Deploy)
+	plan := g.s.Plan
+	plan.Router = &release.Router{HostedZone: "Z0123456789", Name: "api.example.com", Type: "CNAME", Slots: []release.Slot{{SetIdentifier: "blue", Alias: "blue"}, {SetIdentifier: "green", Alias: "green"}}}
+	for i := range plan.Functions {
+		plan.Functions[i].Alias = ""
+	}
+	plan.Workflows[0].Alias = ""
+	var err error
+	if g.s, err = rollout.New(plan); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 // moments are the rollouts that the view is drawn at.
 func moments(t *testing.T) map[string]*staged {
 	at := map[string]*staged{
@@ -182,6 +204,15 @@ func moments(t *testing.T) map[string]*staged {
 		"half":       stage(t, rollout.Deploy).until(judged(2)),
 		"baking":     stage(t, rollout.Deploy).until(func(s rollout.State) bool { return s.Phase == rollout.Baking }),
 		"promoted":   stage(t, rollout.Deploy).until(ended),
+		"dns":        atTheDNS(t).until(judged(2)),
+		"dns-pending": atTheDNS(t).until(func(s rollout.State) bool {
+			_, waits := s.Spreads()
+			return s.Step == 2 && waits
+		}),
+		"dns-spreading": atTheDNS(t).until(func(s rollout.State) bool {
+			until, waits := s.Spreads()
+			return s.Step == 2 && waits && !until.IsZero()
+		}),
 	}
 	few := stage(t, rollout.Deploy)
 	few.seen = func(c rollout.Check) rollout.Observation {

@@ -127,7 +127,10 @@ type Request struct {
 func (c *Controller) Run(ctx context.Context, r Request) (Outcome, error) {
 	plan := rollout.Plan{
 		ID: c.c.NewID("ro"), App: r.Spec.App, Kind: rollout.Deploy, By: r.By, Release: c.c.NewID("re"),
-		Commit: r.Commit, Run: c.c.Owner.Run, Settings: r.Settings,
+		Commit: r.Commit, Run: c.c.Owner.Run, Settings: r.Settings, Router: r.Spec.Router,
+	}
+	if plan.Router != nil {
+		r.Spec = r.Spec.Through("") // the slots name the aliases
 	}
 	for _, f := range r.Spec.Functions {
 		plan.Functions = append(plan.Functions, rollout.Function{Key: f.Key, Name: f.Name, Alias: f.Alias, Digest: f.Digest()})
@@ -168,8 +171,14 @@ func (c *Controller) Rollback(ctx context.Context, r RollbackRequest) (Outcome, 
 	if err != nil {
 		return Outcome{ExitCode: ExitFailed}, err
 	}
-	plan := rollout.Plan{ID: c.c.NewID("ro"), App: r.App, Kind: rollout.Return, By: r.By, Release: to, Commit: rec.Commit, Run: c.c.Owner.Run}
+	if err := c.sameRouter(ctx, rec, current.Release); err != nil {
+		return Outcome{ExitCode: ExitFailed}, err
+	}
+	plan := rollout.Plan{ID: c.c.NewID("ro"), App: r.App, Kind: rollout.Return, By: r.By, Release: to, Commit: rec.Commit, Run: c.c.Owner.Run, Router: rec.Router}
 	aliases := aliasesByKey(rec)
+	if rec.Router != nil {
+		aliases = nil // the slots name them
+	}
 	for _, v := range rec.Functions {
 		plan.Functions = append(plan.Functions, rollout.Function{Key: v.Key, Name: v.Name, Alias: aliases[unit{release.KindFunction, v.Key}], Version: &v})
 	}
@@ -180,6 +189,21 @@ func (c *Controller) Rollback(ctx context.Context, r RollbackRequest) (Outcome, 
 		})
 	}
 	return c.begin(ctx, plan, nil)
+}
+
+// sameRouter fails when the traffic of a release and of the current one is not split in the same place: the way back would
+// move what no traffic goes through.
+func (c *Controller) sameRouter(ctx context.Context, to ledger.Release, current string) error {
+	now, err := c.c.Ledger.Release(ctx, to.App, current)
+	switch {
+	case err != nil:
+		return err
+	case to.Router.Equal(now.Router):
+		return nil
+	case to.Router == nil:
+		return fmt.Errorf("the traffic of release %s was split by its aliases, that of the current one is by %s: deploy it anew", to.ID, now.Router.Ref())
+	}
+	return fmt.Errorf("the traffic of release %s was split by %s, which is not so for the current one: deploy it anew", to.ID, to.Router.Ref())
 }
 
 // unit names a function or workflow by its key.
@@ -302,8 +326,14 @@ func (c *Controller) expect(ctx context.Context, plan *rollout.Plan) error {
 	if err != nil {
 		return fmt.Errorf("the release that serves %s now: %w", plan.App, err)
 	}
+	if !plan.Router.Equal(rec.Router) {
+		return nil // it says nothing of what traffic goes through from now on
+	}
 	at := map[release.Ref]string{}
 	aliases := aliasesByKey(rec)
+	if plan.Slot = current.Slot; plan.Router != nil {
+		aliases = nil
+	}
 	for _, v := range rec.Functions {
 		at[release.Ref{Kind: release.KindFunction, Name: v.Name, Alias: aliases[unit{release.KindFunction, v.Key}]}] = v.Version
 	}

@@ -131,6 +131,9 @@ func (c *cloud) SetRouting(ctx context.Context, want release.AliasRouting) (rele
 func (c *cloud) put(ref release.Ref, r alias.Routing) release.AliasRouting {
 	c.revision++
 	now := release.AliasRouting{Ref: ref, Routing: r, Revision: strconv.Itoa(c.revision)}
+	if ref.Kind == release.KindRecordSets {
+		now.TTL, now.Change = time.Minute, "C"+now.Revision
+	}
 	c.aliases[ref] = now
 	c.writes = append(c.writes, ref.Name+" "+r.String())
 	return now

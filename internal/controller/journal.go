@@ -84,6 +84,9 @@ func summary(s rollout.State, now time.Time) ledger.Rollout {
 		if a.Read && !a.Fresh {
 			r.Before = append(r.Before, a.Recorded)
 		}
+		if a.Standing.Routing.Primary != "" {
+			r.Before = append(r.Before, a.Standing)
+		}
 		if a.Read && a.Actual.Routing.Primary != "" {
 			r.After = append(r.After, a.Actual)
 		}
@@ -96,8 +99,11 @@ func summary(s rollout.State, now time.Time) ledger.Rollout {
 
 // recordOf is the ledger's record of a release.
 func recordOf(s rollout.State) ledger.Release {
-	r := ledger.Release{Release: s.Release, Rollout: s.Plan.ID}
+	r := ledger.Release{Release: s.Release, Rollout: s.Plan.ID, Router: s.Plan.Router}
 	for _, a := range s.Aliases {
+		if a.Ref.Kind == release.KindRecordSets {
+			continue
+		}
 		r.Aliases = append(r.Aliases, ledger.AliasOf{Key: a.Key, Ref: a.Ref})
 	}
 	return r
@@ -131,7 +137,7 @@ func promote(ctx context.Context, l Ledger, lock ledger.Lock, s rollout.State) e
 	if current.Rollout == s.Plan.ID {
 		return nil // done by a controller that died then
 	}
-	next := ledger.Current{Release: s.Plan.Release, Previous: current.Release, Rollout: s.Plan.ID, Since: s.Now}
+	next := ledger.Current{Release: s.Plan.Release, Previous: current.Release, Rollout: s.Plan.ID, Since: s.Now, Slot: s.Slot()}
 	switch {
 	case s.Plan.Kind == rollout.Return:
 		if next.Previous, err = before(ctx, l, s.Plan.App, s.Plan.Release); err != nil {
@@ -175,7 +181,7 @@ func sameVersions(ctx context.Context, l Ledger, s rollout.State, id string) boo
 		at[release.Ref{Kind: release.KindStateMachine, Name: v.Name}] = v.ARN
 	}
 	for _, a := range s.Aliases {
-		if at[release.Ref{Kind: a.Ref.Kind, Name: a.Ref.Name}] != a.Green {
+		if a.Ref.Kind != release.KindRecordSets && at[release.Ref{Kind: a.Ref.Kind, Name: a.Ref.Name}] != a.Green {
 			return false
 		}
 	}

@@ -20,6 +20,8 @@ func timeout(e rollout.Effect) time.Duration {
 		return 10 * time.Minute // a new function may take minutes to become active
 	case byCodeDeploy(e):
 		return 2*e.RunHook.Hook.Timeout + 30*time.Second // a group may be busy for as long first
+	case e.AwaitChange != nil:
+		return 5 * time.Minute // Route 53 takes a minute as a rule
 	case e.RunHook != nil:
 		return e.RunHook.Hook.Timeout + 30*time.Second // the hook's own timeout is a result; this only is the last resort
 	case e.Check != nil:
@@ -74,6 +76,8 @@ func (p *pump) act(ctx context.Context, e rollout.Effect, ev *rollout.Event) err
 		}
 		ev.Routing = &r
 		return err
+	case e.AwaitChange != nil:
+		return p.c.Target.AwaitChange(ctx, e.AwaitChange.Change)
 	case e.PublishFunction != nil:
 		f, err := p.function(e.PublishFunction.Key)
 		if err != nil {
@@ -133,7 +137,7 @@ func (e *cannot) Error() string { return e.why }
 // refused reports whether an error says that nothing was done and that repeating is useless: AWS blames the caller, and
 // not for being too quick or for a state that passes.
 func refused(err error) bool {
-	if c := (*cannot)(nil); errors.As(err, &c) || errors.Is(err, release.ErrUnsupported) || errors.Is(err, release.ErrRefused) {
+	if c := (*cannot)(nil); errors.As(err, &c) || errors.Is(err, release.ErrUnsupported) || errors.Is(err, release.ErrRefused) || errors.Is(err, release.ErrUnfit) {
 		return true
 	}
 	var api smithy.APIError
@@ -141,7 +145,7 @@ func refused(err error) bool {
 		return false
 	}
 	code := api.ErrorCode()
-	for _, passing := range []string{"Throttl", "TooManyRequests", "RequestLimit", "Conflict", "InUse", "NotReady", "Timeout", "Expired"} {
+	for _, passing := range []string{"Throttl", "TooManyRequests", "RequestLimit", "Conflict", "InUse", "NotReady", "Timeout", "Expired", "PriorRequest"} {
 		if strings.Contains(code, passing) {
 			return false
 		}

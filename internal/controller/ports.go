@@ -10,7 +10,7 @@ import (
 )
 
 // Target is where a release goes. All methods may be called from several goroutines at once, but never twice at once for
-// the same function, workflow or alias. An error leaves open whether the call had an effect, unless it is
+// the same function, workflow, alias or record sets. An error leaves open whether the call had an effect, unless it is
 // release.ErrConflict or a client fault of the AWS SDK.
 type Target interface {
 	// PublishFunction makes the function as f says, creating it when there is none, and returns the version that has that
@@ -18,11 +18,14 @@ type Target interface {
 	PublishFunction(ctx context.Context, f release.Function) (release.FunctionVersion, error)
 	// PublishWorkflow does the same for a state machine; pinned is its definition with every function at its exact version.
 	PublishWorkflow(ctx context.Context, w release.Workflow, pinned json.RawMessage) (release.StateMachineVersion, error)
-	// GetRouting reads an alias. It fails with release.ErrNoAlias when there is none.
+	// GetRouting reads an alias, or record sets. It fails with release.ErrNoAlias when there is none, and with
+	// release.ErrUnfit when record sets are not two with weights.
 	GetRouting(ctx context.Context, ref release.Ref) (release.AliasRouting, error)
 	// SetRouting writes want.Routing if the alias still has want.Revision, and returns what it is then; an empty Revision
 	// creates the alias. It fails with release.ErrConflict, having changed nothing, when the alias is not as expected.
 	SetRouting(ctx context.Context, want release.AliasRouting) (release.AliasRouting, error)
+	// AwaitChange waits until all of Route 53 has a change that SetRouting made. It fails when ctx ends before.
+	AwaitChange(ctx context.Context, change string) error
 	// InvokeVersion calls an exact version of a function and waits for its answer. functionError is AWS's, such as
 	// Unhandled, and result then its error document.
 	InvokeVersion(ctx context.Context, functionARN string, payload []byte) (result []byte, functionError string, err error)

@@ -84,6 +84,9 @@ func remember(ctx context.Context, r PruneRequest, inv *release.Inventory) error
 		}
 		for _, routings := range [][]release.AliasRouting{ro.Before, ro.Between, ro.After} {
 			for _, a := range routings {
+				if a.Ref.Kind == release.KindRecordSets {
+					continue
+				}
 				for _, v := range a.Routing.Versions() {
 					if a.Ref.Kind == release.KindFunction {
 						v = a.Ref.Name + ":" + v

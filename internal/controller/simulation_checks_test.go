@@ -27,10 +27,13 @@ func (w *world) earned(want release.AliasRouting) {
 }
 
 func (w *world) greenOf(ref release.Ref) string {
-	if ref.Kind == release.KindFunction {
-		return "2"
+	switch ref.Kind {
+	case release.KindFunction:
+		return w.green
+	case release.KindRecordSets:
+		return w.zone.idle
 	}
-	return machineARN(ref.Name, "2")
+	return machineARN(ref.Name, w.green)
 }
 
 // checkDirty: what failed-dirty says of an alias that is not in doubt is so.
@@ -55,6 +58,7 @@ func (w *world) checkEnd(s rollout.State) {
 		was, existed := w.before[a.Ref]
 		switch {
 		case w.foreign[a.Ref]: // after our last write: nobody can know
+		case w.zone != nil && w.checkRouted(s, a, now, was, existed):
 		case s.Phase == rollout.Promoted && now.routing.Routing.String() != (alias.Routing{Primary: w.greenOf(a.Ref)}).String():
 			w.harm("promoted, but %s is at %s", a.Ref, now.routing.Routing)
 		case s.Phase == rollout.RolledBack && existed && now.routing.Routing.String() != was.Routing.String():
@@ -64,7 +68,7 @@ func (w *world) checkEnd(s rollout.State) {
 		}
 	}
 	for name, versions := range w.cloud.functions {
-		if len(versions) > 2 {
+		if fmt.Sprint(len(versions)) > w.green {
 			w.harm("%s has %d versions: a publication was repeated", name, len(versions))
 		}
 	}
@@ -80,17 +84,24 @@ func (w *world) checkNext() {
 	for ref := range w.foreign {
 		if w.foreign[ref] {
 			w.cloud.mu.Lock()
-			to := "1"
-			if ref.Kind == release.KindStateMachine {
-				to = machineARN(ref.Name, to)
+			to := alias.Routing{Primary: "1"}
+			switch ref.Kind {
+			case release.KindStateMachine:
+				to.Primary = machineARN(ref.Name, to.Primary)
+			case release.KindRecordSets:
+				to = release.Split(w.cloud.aliases[ref].Routing, w.zone.idle, 0)
 			}
-			w.put(ref, alias.Routing{Primary: to})
+			w.put(ref, to)
 			w.cloud.mu.Unlock()
 			w.foreign[ref] = false
 		}
 	}
 	c := w.start()
-	out, err := c.Run(w.t.Context(), controller.Request{Spec: w.app("next")})
+	next := w.app("next")
+	if next.Router = w.spec.Router; next.Router != nil {
+		next = next.Through("")
+	}
+	out, err := c.Run(w.t.Context(), controller.Request{Spec: next})
 	if err != nil || out.ExitCode != controller.ExitDone {
 		w.harm("the next release: exit %d, %v, %s", out.ExitCode, err, out.State.Cause)
 	}

@@ -101,6 +101,7 @@ func (p *process) GetRouting(ctx context.Context, ref release.Ref) (release.Alia
 				p.heard[ref] = now.routing.Routing.String()
 			}
 		})
+		now.routing.Change = "" // only the answer of a write names one
 		return now.routing, nil
 	})
 }
@@ -147,13 +148,13 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 	old := w.current(want.Ref)
 	w.cloud.mu.Lock()
 	defer w.cloud.mu.Unlock()
-	if w.cloud.aliases[want.Ref].Revision != want.Revision {
+	if w.cloud.aliases[want.Ref].Revision != want.Revision && !w.zone.has(old, want) {
 		return release.AliasRouting{}, release.ErrConflict
 	}
 	if err := want.Routing.Validate(); err != nil {
 		w.harm("%s: %v", want.Ref, err)
 	}
-	for _, v := range want.Routing.Versions() {
+	for _, v := range w.versionsOf(want) {
 		all := len(w.cloud.functions[want.Ref.Name]) + len(w.cloud.workflows[want.Ref.Name])
 		if n := v[strings.LastIndexByte(v, ':')+1:]; n < "1" || n > fmt.Sprint(all) {
 			w.harm("%s: version %s was never published", want.Ref, v)
@@ -162,11 +163,14 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 		}
 	}
 	// An alias of a state machine has no revision: put back to where it was last known to be, it looks as if nothing had happened.
-	same := want.Ref.Kind == release.KindStateMachine && w.heard[want.Ref] == old.routing.Routing.String()
+	same := !want.Ref.Kind.HasRevision() && w.heard[want.Ref] == old.routing.Routing.String()
 	if w.foreign[want.Ref] && !w.force && !same && !slices.Contains(w.unheard[want.Ref][:max(0, len(w.unheard[want.Ref])-1)], old.routing.Routing.String()) {
 		w.harm("%s: %s of someone else was overwritten with %s", want.Ref, old.routing.Routing, want.Routing)
 	}
-	if !w.overruled && w.before[want.Ref].Routing.Primary != "" {
+	if w.zone != nil && !w.over {
+		w.led(old, want)
+	}
+	if !w.overruled && w.before[want.Ref].Routing.Primary != "" && (w.zone == nil || want.Ref == w.zone.ref) {
 		w.earned(want)
 	}
 	w.past[want.Ref] = append(w.past[want.Ref], old)
@@ -178,11 +182,15 @@ func (w *world) write(want release.AliasRouting) (release.AliasRouting, error) {
 	return w.put(want.Ref, want.Routing), nil
 }
 
-// put writes a routing. An alias of a state machine has no revision: its routing stands for one, as in package target.
+// put writes a routing. What has no revision has its routing for one, as in package target.
 func (w *world) put(ref release.Ref, r alias.Routing) release.AliasRouting {
+	was := w.cloud.aliases[ref].Routing
 	now := w.cloud.put(ref, r)
-	if ref.Kind == release.KindStateMachine {
+	if !ref.Kind.HasRevision() {
 		now.Revision = r.String()
+		if ref.Kind == release.KindRecordSets {
+			now.TTL, now.Change = zoneTTL, w.zone.change(was, r, w.arrival())
+		}
 		w.cloud.aliases[ref] = now
 	}
 	return now
@@ -217,7 +225,7 @@ func (p *process) InvokeVersion(ctx context.Context, arn string, _ []byte) ([]by
 		fail string
 	}
 	a, err := act(p.mortal, func() (answer, error) {
-		if !strings.HasSuffix(arn, ":2") {
+		if !strings.HasSuffix(arn, ":"+p.green) {
 			p.harm("hook at %s, which is not green", arn)
 		}
 		if dice.IntN(100) < p.trouble/5 {
@@ -234,6 +242,9 @@ func (p *process) Observe(ctx context.Context, check rollout.Check) (rollout.Obs
 	return act(p.mortal, func() (rollout.Observation, error) {
 		if err = errors.Join(err, failure(f)); err != nil {
 			return rollout.Observation{}, err
+		}
+		if p.zone != nil {
+			p.seenByAll(check)
 		}
 		o := rollout.Observation{At: time.Now()}
 		for _, a := range check.Alarms {

@@ -80,7 +80,9 @@ func (w *world) start() *controller.Controller {
 
 // play brings a release in, whatever happens, and gives its end.
 func (w *world) play() string {
-	if w.roll(4) > 0 {
+	if w.zone != nil {
+		w.blueInSlot()
+	} else if w.roll(4) > 0 {
 		w.blue()
 		for _, ref := range refs(w.spec) {
 			now := w.current(ref).routing

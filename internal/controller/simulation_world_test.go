@@ -39,6 +39,8 @@ type world struct {
 	deaths    int
 	over      bool // the rollout has ended: strangers keep away
 	log       []string
+	green     string // the version that the release is to have
+	zone      *zone  // where traffic is split at the DNS; nil where it is not
 }
 
 type seen struct {
@@ -50,7 +52,7 @@ type seen struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		bench: newBench(t), seed: seed, dice: rand.New(rand.NewPCG(seed, 1)), calls: map[string]uint64{}, past: map[release.Ref][]seen{},
-		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, served: map[string]time.Time{}, spec: spec("green"),
+		foreign: map[release.Ref]bool{}, unheard: map[release.Ref][]string{}, heard: map[release.Ref]string{}, healthy: map[int]bool{}, before: map[release.Ref]release.AliasRouting{}, served: map[string]time.Time{}, spec: spec("green"), green: "2",
 		began: func() {}, ended: func() {},
 	}
 	w.trouble = []int{0, 3, 10, 25, 45}[w.dice.IntN(5)]
@@ -112,6 +114,10 @@ func (w *world) draw(op, subject string) *rand.Rand {
 
 // stranger moves an alias by hand.
 func (w *world) stranger() {
+	if w.zone != nil {
+		w.strangerAtTheDNS()
+		return
+	}
 	ref, blue, green := w.spec.Functions[0].Ref(), "1", "2"
 	if w.roll(2) == 0 {
 		ref = w.spec.Workflows[0].Ref()

@@ -97,13 +97,13 @@ func (c *CloudWatch) Observe(ctx context.Context, check rollout.Check) (rollout.
 	for i, s := range functions {
 		o.Subjects[i].Ref = s.Ref
 		for _, side := range []struct {
-			version string
-			counts  *rollout.Counts
-		}{{s.Blue, &o.Subjects[i].Blue}, {s.Green, &o.Subjects[i].Green}} {
+			version, alias string
+			counts         *rollout.Counts
+		}{{s.Blue, s.BlueAlias(), &o.Subjects[i].Blue}, {s.Green, s.Ref.Alias, &o.Subjects[i].Green}} {
 			if side.version == "" {
 				continue
 			}
-			through := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + s.Ref.Alias, "ExecutedVersion": side.version}
+			through := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + side.alias, "ExecutedVersion": side.version}
 			exact := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + side.version}
 			wants = append(wants,
 				c.sum("Invocations", through, &side.counts.Requests, from), c.sum("Errors", through, &side.counts.Errors, from))

@@ -62,7 +62,11 @@ func (c *CloudWatch) compare(ctx context.Context, check rollout.Check, functions
 			}
 		}
 		ask := func(metric, stat, version string, set func(*rollout.Stretch, int64)) {
-			dimensions := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + s.Ref.Alias, "ExecutedVersion": version}
+			alias := s.Ref.Alias
+			if version == s.Blue {
+				alias = s.BlueAlias()
+			}
+			dimensions := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + alias, "ExecutedVersion": version}
 			wants = append(wants, c.statistic(metric, stat, dimensions, func(t time.Time, v float64) { at(t, set)(v) }))
 		}
 		ask("Invocations", "Sum", s.Blue, func(to *rollout.Stretch, n int64) { to.Blue.Requests = n })
@@ -76,7 +80,7 @@ func (c *CloudWatch) compare(ctx context.Context, check rollout.Check, functions
 			ask("Duration", stat, s.Blue, func(to *rollout.Stretch, n int64) { to.BlueSlow = n })
 			ask("Duration", stat, s.Green, func(to *rollout.Stretch, n int64) { to.GreenSlow = n })
 		default:
-			dimensions := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + s.Ref.Alias, "ExecutedVersion": s.Blue}
+			dimensions := map[string]string{"FunctionName": s.Ref.Name, "Resource": s.Ref.Name + ":" + s.BlueAlias(), "ExecutedVersion": s.Blue}
 			wants = append(wants, c.statistic("Duration", fmt.Sprintf("p%g", check.Quantile*100), dimensions, func(t time.Time, v float64) {
 				if t.Before(final) {
 					slow[i] = max(slow[i], v) // of single periods the highest: few requests in one make its quantile low

@@ -120,6 +120,35 @@ func TestCloudWatchAddsUpEachVersionSinceTheStepBegan(t *testing.T) {
 	}
 }
 
+// TestCloudWatchLooksThroughTheSlotOfEach: behind a router blue's traffic comes through another alias than green's.
+func TestCloudWatchLooksThroughTheSlotOfEach(t *testing.T) {
+	m := &metrics{sums: map[string]map[time.Time]float64{
+		"Invocations FunctionName=a Resource=a:blue ExecutedVersion=1":  {minute(1): 90},
+		"Errors FunctionName=a Resource=a:blue ExecutedVersion=1":       {minute(1): 2},
+		"Invocations FunctionName=a Resource=a:green ExecutedVersion=2": {minute(1): 10},
+		"Errors FunctionName=a Resource=a:green ExecutedVersion=2":      {minute(1): 1},
+		"Invocations FunctionName=a Resource=a:green ExecutedVersion=1": {minute(1): 999}, // before the aliases were brought to green
+	}}
+	cw, err := health.NewCloudWatch(health.CloudWatchConfig{Client: m, Settle: time.Minute, Now: func() time.Time { return minute(4) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := check("a")
+	c.Subjects[0].Ref.Alias, c.Subjects[0].Beside = "green", "blue"
+	c.Compare, c.Started = true, minute(0)
+	o, err := cw.Observe(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := o.Subjects[0]
+	if got.Blue != (rollout.Counts{Requests: 90, Errors: 2}) || got.Green != (rollout.Counts{Requests: 10, Errors: 1}) {
+		t.Errorf("saw %+v", got)
+	}
+	if len(got.Stretches) != 1 || got.Stretches[0].Blue.Requests != 90 || got.Stretches[0].Green.Requests != 10 {
+		t.Errorf("compared by %+v", got.Stretches)
+	}
+}
+
 func TestCloudWatchAsksInPortions(t *testing.T) {
 	m := &metrics{}
 	cw, err := health.NewCloudWatch(health.CloudWatchConfig{Client: m, Period: time.Second, Now: func() time.Time { return minute(2) }})

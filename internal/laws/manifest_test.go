@@ -30,22 +30,30 @@ func fenced(text, language string) (blocks []string) {
 // Why: people copy the example; one that does not load is worse than none.
 func TestManifestExampleLoads(t *testing.T) {
 	blocks := fenced(document(t, "docs/manifest.md"), "yaml")
-	if len(blocks) != 1 {
-		t.Fatalf("docs/manifest.md has %d examples in yaml, want one", len(blocks))
+	if len(blocks) != 2 {
+		t.Fatalf("docs/manifest.md has %d examples in yaml, want one with everything, and one with a router", len(blocks))
 	}
-	path := filepath.Join(t.TempDir(), manifest.FileName)
-	if err := os.WriteFile(path, []byte(blocks[0]), 0o600); err != nil {
-		t.Fatal(err)
+	var read []*manifest.Manifest
+	for _, block := range blocks {
+		path := filepath.Join(t.TempDir(), manifest.FileName)
+		if err := os.WriteFile(path, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := manifest.Load(path, manifest.Options{LookupEnv: func(string) (string, bool) { return "", false }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read = append(read, m)
 	}
-	m, err := manifest.Load(path, manifest.Options{LookupEnv: func(string) (string, bool) { return "", false }})
-	if err != nil {
-		t.Fatal(err)
+	if r := read[1].Spec.Router; r == nil || len(r.Slots) != 2 {
+		t.Errorf("the example with a router is read with %+v", r)
 	}
+	m := read[0]
 	if s := m.Spec; s.App != "shop" || len(s.Functions) != 4 || len(s.Workflows) != 1 || len(s.Routes) != 3 || len(m.Rollout.Steps) != 7 {
 		t.Errorf("the example is read as %+v, %+v", s, m.Rollout)
 	}
 	for name := range manifestFields(t) {
-		if alias := map[string]bool{"service": true, "analysis": true, "type": true, "percentage": true}[name]; !alias && !strings.Contains(blocks[0], name+":") && name != "strategy" {
+		if alias := map[string]bool{"service": true, "analysis": true, "type": true, "percentage": true}[name]; !alias && !strings.Contains(blocks[0]+blocks[1], name+":") && name != "strategy" {
 			t.Errorf("the example has everything in it, but not %s", name)
 		}
 	}

@@ -118,6 +118,8 @@ type Release struct {
 	release.Release
 	Aliases []AliasOf `json:"aliases"`
 	Rollout string    `json:"rollout"` // that brought it in first
+	// Router split its traffic, where the aliases did not. Aliases are then those of the slot that it was brought into first.
+	Router *release.Router `json:"router,omitempty"`
 }
 
 // AliasOf is the alias of the function or workflow with a key.
@@ -166,6 +168,7 @@ type Current struct {
 	Previous string    `json:"previous,omitempty"` // what served before it
 	Rollout  string    `json:"rollout"`
 	Since    time.Time `json:"since"`
+	Slot     string    `json:"slot,omitempty"` // set identifier of the slot that it is in; empty without a router
 }
 
 // Command is a wish of a person for a rollout that another process drives.

@@ -202,6 +202,17 @@ func TestFaultsSayWhereAndWhatToWrite(t *testing.T) {
 		{"bad path", head + fn + "routes: [{path: a, function: hello}]\n", "takes a path of a route"},
 		{"route nowhere", head + fn + "routes: [{path: /a}]\n", "leads nowhere"},
 		{"circle", head + "functions: &f\n  hello: *f\n", "unknown field \"hello\""},
+		{"router", head + fn + "rollout: {router: dns}\n", "there is no router \"dns\""},
+		{"router without a zone", head + fn + "rollout: {router: {route53: {name: a.example.com, type: CNAME}}}\n", "a router needs a hosted zone, a name, and a type of A, AAAA, CNAME"},
+		{"router's zone", head + fn + "rollout: {router: {route53: {hostedZone: example.com, name: a.example.com, type: CNAME}}}\n", "takes the ID of a hosted zone"},
+		{"router's type", head + fn + "rollout: {router: {route53: {hostedZone: Z1, name: a.example.com, type: TXT}}}\n", "rollout.router.route53.type"},
+		{"router's TTL", head + fn + "rollout: {router: {route53: {hostedZone: Z1, name: a.example.com, type: A, ttl: 60}}}\n", "→ remove it: the TTL of the record sets is what counts"},
+		{"one slot", head + fn + "rollout: {router: {route53: {hostedZone: Z1, name: a.example.com, type: A, slots: {blue: {}}}}}\n", "has 1 slots: there are two"},
+		{"one alias for both", head + fn + "rollout: {router: {route53: {hostedZone: Z1, name: a.example.com, type: A, slots: {blue: {alias: x}, green: {alias: x}}}}}\n", "both slots of a.example.com have the alias x"},
+		{"router and routes", head + fn + "routes: [{path: /a, function: hello}]\nrollout: {router: {route53: {hostedZone: Z1, name: a.example.com, type: A}}}\n", "routes make one entrance, and a router needs one for each slot"},
+		{"router and alias", head + "functions:\n  hello: {handler: a.b, code: src, alias: prod}\nrollout: {router: {route53: {hostedZone: Z1, name: a.example.com, type: A}}}\n", "function hello names alias prod, but behind a router the slots name the aliases"},
+		{"router and aliases called", head + "workflows:\n  w: {definition: {StartAt: A, States: {A: {Type: Succeed}}}, useExactVersion: false}\nrollout: {router: {route53: {hostedZone: Z1, name: a.example.com, type: A}}}\n", "workflow w calls aliases, and one definition cannot call those of two slots"},
+		{"preview in a slot", head + fn + "rollout: {preview: green, router: {route53: {hostedZone: Z1, name: a.example.com, type: A}}}\n", "the preview is green, the alias of a slot"},
 		{"missing definition", head + "workflows:\n  w: {definition: w.json}\n", "paths are relative to the manifest's folder"},
 		{"JSON", head + "workflows:\n  w: {definition: bad.json}\n", "DIR/bad.json:2:9: this is no JSON: invalid character '}' looking for beginning of value\n    2 |  \"a\": [ }\n      |         ^"},
 		{"YAML", head + "workflows:\n  w: {definition: bad.yaml}\n", "DIR/bad.yaml:1:4: tag !Sub is not read here"},
@@ -233,6 +244,32 @@ func TestSeveralFaultsAreToldAtOnceInOrder(t *testing.T) {
 		if d[i].Line < d[i-1].Line || (d[i].Line == d[i-1].Line && d[i].Column < d[i-1].Column) {
 			t.Errorf("not in order:\n%v", err)
 		}
+	}
+}
+
+func TestRouterTakesTheAliasesFromItsSlots(t *testing.T) {
+	for text, want := range map[string]release.Router{
+		"hostedZone: /hostedzone/Z0123, name: api.example.com., type: CNAME": {
+			HostedZone: "Z0123", Name: "api.example.com", Type: "CNAME",
+			Slots: []release.Slot{{SetIdentifier: "blue", Alias: "blue"}, {SetIdentifier: "green", Alias: "green"}},
+		},
+		"hostedZone: Z1, name: api.example.com, type: A, slots: {second: {setIdentifier: api 2}, first: {setIdentifier: api 1, alias: one}}": {
+			HostedZone: "Z1", Name: "api.example.com", Type: "A",
+			Slots: []release.Slot{{SetIdentifier: "api 1", Alias: "one"}, {SetIdentifier: "api 2", Alias: "second"}},
+		},
+	} {
+		dir := write(t, map[string]string{"teal.yaml": head + "functions:\n  hello: {handler: a.b, code: src}\nworkflows:\n  w: {definition: {StartAt: A, States: {A: {Type: Succeed}}}}\nrollout: {router: {route53: {" + text + "}}}\n"})
+		m, err := Load(filepath.Join(dir, "teal.yaml"), env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !m.Spec.Router.Equal(&want) || m.Spec.Functions[0].Alias != "" || m.Spec.Workflows[0].Alias != "" {
+			t.Errorf("%s: %+v, aliases %q and %q", text, m.Spec.Router, m.Spec.Functions[0].Alias, m.Spec.Workflows[0].Alias)
+		}
+	}
+	dir := write(t, map[string]string{"teal.yaml": head + "functions:\n  hello: {handler: a.b, code: src}\nrollout: {router: alias}\n"})
+	if m, err := Load(filepath.Join(dir, "teal.yaml"), env()); err != nil || m.Spec.Router != nil || m.Spec.Functions[0].Alias != DefaultAlias {
+		t.Errorf("router: alias gives %+v, %v", m, err)
 	}
 }
 

@@ -50,7 +50,7 @@ const stepExample = "- setWeight: 10, - pause: {duration: 30s}, - check: true or
 
 func (a *application) readRollout(f field) {
 	o := &a.m.Rollout
-	var strategy, kind, percentage, interval, steps field
+	var strategy, kind, percentage, interval, steps, router field
 	a.object(f, map[string]func(field){
 		"strategy": func(f field) {
 			strategy = f
@@ -92,6 +92,7 @@ func (a *application) readRollout(f field) {
 		"check": a.readCheck, "analysis": a.readCheck,
 		"alarms":       a.readAlarms,
 		"preview":      a.preview,
+		"router":       func(f field) { router = f },
 		"refuseDrift":  func(f field) { o.RefuseDrift = a.boolean(f, "refuseDrift: true") },
 		"ignoreAlarms": func(f field) { o.IgnoreAlarms = a.boolean(f, "ignoreAlarms: true") },
 	}, map[string]string{
@@ -99,6 +100,9 @@ func (a *application) readRollout(f field) {
 		"Type": "write type:", "Alarms": "write alarms:", "Percentage": "write percentage:", "Interval": "write interval:",
 	})
 	a.settleCalled()
+	if router.node != nil {
+		a.readRouter(router) // after the preview, which must not be in a slot
+	}
 	switch {
 	case strategy.node != nil && steps.node != nil:
 		a.fault(steps.key, "rollout has a strategy and steps", "keep one of them")

@@ -13,6 +13,18 @@ type Observed struct {
 	Identity  Identity
 	Functions map[string]ObservedFunction // by name in AWS
 	Workflows map[string]ObservedWorkflow // by name in AWS
+	// Router is what there is of the application's router; nil where it has none. The routings of functions and workflows are
+	// then those of the slot that serves.
+	Router *ObservedRouter
+}
+
+// ObservedRouter is a router's record sets, and the aliases of its idle slot.
+type ObservedRouter struct {
+	Routing AliasRouting
+	Live    Slot
+	Idle    Slot
+	Aliases []AliasRouting // of the idle slot; Routing is zero where one does not exist
+	Notes   []string       // what a person should know of the record sets
 }
 
 // ObservedFunction is a function as AWS answers it.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tealdeploy/teal/internal/alias"
 )
@@ -12,8 +13,9 @@ type Plan struct {
 	Identity  Identity       `json:"identity"`
 	Functions []FunctionPlan `json:"functions"`
 	Workflows []WorkflowPlan `json:"workflows"`
-	Moves     []Move         `json:"moves"` // functions first, then workflows
+	Moves     []Move         `json:"moves"` // functions first, then workflows, then record sets
 	Routes    []Route        `json:"routes"`
+	TTL       time.Duration  `json:"ttl,omitempty"`   // of a router's record sets: how long each change of weights takes to count
 	Notes     []string       `json:"notes,omitempty"` // what a person should know before it starts
 }
 
@@ -37,7 +39,7 @@ type WorkflowPlan struct {
 type Move struct {
 	Ref    Ref           `json:"ref"`
 	Before alias.Routing `json:"before"` // zero when the alias does not exist yet
-	After  string        `json:"after"`  // version number, or version ARN of a state machine; NewVersion when it is not published yet
+	After  string        `json:"after"`  // version number, or version ARN of a state machine; NewVersion when it is not published yet; a slot
 }
 
 // Changes reports whether the alias has to move at all.
@@ -107,7 +109,31 @@ func MakePlan(s Spec, o Observed) (Plan, error) {
 	if len(failed) > 0 {
 		return Plan{}, failed
 	}
+	if o.Router != nil {
+		p.intoIdle(*o.Router)
+	}
 	return p, nil
+}
+
+// intoIdle puts in place of the moves of what serves those of a router's idle slot, and of the record sets. Where what serves
+// need not move, nothing moves.
+func (p *Plan) intoIdle(r ObservedRouter) {
+	if p.Empty() {
+		return
+	}
+	to := map[Ref]string{}
+	for _, m := range p.Moves {
+		m.Ref.Alias = r.Idle.Alias
+		to[m.Ref] = m.After
+	}
+	p.Moves = nil
+	for _, a := range r.Aliases {
+		p.Moves = append(p.Moves, Move{Ref: a.Ref, Before: a.Routing, After: to[a.Ref]})
+	}
+	p.Moves = append(p.Moves, Move{Ref: r.Routing.Ref, Before: r.Routing.Routing, After: r.Idle.SetIdentifier})
+	p.TTL = r.Routing.TTL
+	p.Notes = append(p.Notes, fmt.Sprintf("slot %s serves; the release goes into slot %s, whose entrance calls alias %s", r.Live.SetIdentifier, r.Idle.SetIdentifier, r.Idle.Alias))
+	p.Notes = append(p.Notes, r.Notes...)
 }
 
 func (p *Plan) move(r Ref, before alias.Routing, after string) {

@@ -4,6 +4,7 @@ package release
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/tealdeploy/teal/internal/alias"
@@ -18,14 +19,24 @@ const (
 	KindStateMachine Kind = "stateMachine"
 )
 
-// Ref names one alias of one function or state machine.
+// Ref names one alias of one function or state machine, or the record sets of a [Router].
 type Ref struct {
 	Kind  Kind   `json:"kind"`
 	Name  string `json:"name"`  // as in AWS
 	Alias string `json:"alias"` // such as live
 }
 
-func (r Ref) String() string { return string(r.Kind) + " " + r.Name + ":" + r.Alias }
+func (r Ref) String() string {
+	if r.Kind == KindRecordSets {
+		zone, kind := r.RecordSets()
+		return fmt.Sprintf("DNS name %s (%s in %s)", r.Name, kind, zone)
+	}
+	return string(r.Kind) + " " + r.Name + ":" + r.Alias
+}
+
+// HasRevision reports whether AWS itself refuses a write that expects another revision than the present one. Where it does
+// not, the routing written out stands for one, and looks the same again when it is back where it was.
+func (k Kind) HasRevision() bool { return k == KindFunction }
 
 // Spec is the desired state of an application, as read from its manifest. It is immutable once made.
 type Spec struct {
@@ -33,6 +44,7 @@ type Spec struct {
 	Functions []Function `json:"functions"` // sorted by Key
 	Workflows []Workflow `json:"workflows"` // sorted by Key
 	Routes    []Route    `json:"routes"`
+	Router    *Router    `json:"router,omitempty"` // nil where the aliases themselves split the traffic
 }
 
 // Function is a Lambda function as the manifest wants it. Zero values mean AWS's defaults.
@@ -144,4 +156,9 @@ type AliasRouting struct {
 	Ref      Ref           `json:"ref"`
 	Routing  alias.Routing `json:"routing"`
 	Revision string        `json:"revision,omitempty"`
+
+	// Of record sets: how long their answers are kept by resolvers, and the change by which Route 53 was told; it is empty
+	// when the record sets were only read.
+	TTL    time.Duration `json:"ttl,omitempty"`
+	Change string        `json:"change,omitempty"`
 }

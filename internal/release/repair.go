@@ -80,7 +80,7 @@ func (r Repair) Mends() bool { return r.Wish != WishNothing || len(r.Writes) > 0
 
 // MakeRepair says what is out of order and what would mend it towards a side. It writes no alias while a rollout is
 // unfinished: the rollout's own machine knows what was recorded before it, and is asked to end it. Workflows are written
-// before functions, as in a rollback.
+// before functions, as in a rollback, and record sets after both.
 func MakeRepair(f Facts, to Side) Repair {
 	var r Repair
 	found := func(format string, args ...any) { r.Found = append(r.Found, fmt.Sprintf(format, args...)) }
@@ -132,11 +132,11 @@ func MakeRepair(f Facts, to Side) Repair {
 			found("%s could not be read: %s", a.Ref, a.Error)
 			refuse("%s: it must be readable first", a.Ref)
 		case a.Serving == "":
-			if now.Additional != "" {
+			if now.Additional != "" && (a.Ref.Kind != KindRecordSets || now.Weight > 0 && now.Weight < 1) {
 				found("%s is between two versions (%s), and the ledger knows nothing of it", a.Ref, short(now))
 				refuse("%s: only the ledger knows which version it should be at: teal deploy records one", a.Ref)
 			}
-		case now == alias.Routing{Primary: a.Serving}:
+		case a.Actual.ServesOnly(a.Serving):
 		case a.Provisioning:
 			found("%s routes to %s: AWS itself moves it, step by step, until its provisioned concurrency is ready", a.Ref, short(now))
 			refuse("%s: wait for AWS; nothing is to be mended", a.Ref)
@@ -144,18 +144,22 @@ func MakeRepair(f Facts, to Side) Repair {
 			switch {
 			case now.Primary == "":
 				found("%s does not exist; the ledger left it at %s", a.Ref, lastPart(a.Serving))
+			case a.Ref.Kind == KindRecordSets && (now.Weight == 0 || now.Weight == 1):
+				found("%s routes to %s: someone else changed it; the ledger left the traffic in slot %s", a.Ref, now, a.Serving)
 			case now.Additional != "" && slices.Contains(now.Versions(), a.Serving):
 				found("%s is half shifted (%s), and no rollout is under way; the ledger left it at %s", a.Ref, short(now), lastPart(a.Serving))
 			default:
 				found("%s routes to %s: someone else changed it; the ledger left it at %s", a.Ref, short(now), lastPart(a.Serving))
 			}
 			switch {
+			case a.Ref.Kind == KindRecordSets && now.Primary == "":
+				refuse("%s: make one weighted record set for each slot again; only you know what they lead to", a.Ref)
 			case a.Gone:
 				refuse("%s: version %s does not exist any more: deploy again, or roll back to a release whose versions exist", a.Ref, lastPart(a.Serving))
 			case to == ToGreen:
 				refuse("%s: no rollout brings in anything else: --to blue brings it back, teal deploy records what is new", a.Ref)
 			default:
-				want := AliasRouting{Ref: a.Ref, Routing: alias.Routing{Primary: a.Serving}, Revision: a.Actual.Revision}
+				want := AliasRouting{Ref: a.Ref, Routing: a.Actual.Only(a.Serving), Revision: a.Actual.Revision}
 				r.Writes = append(r.Writes, want)
 				act("route %s to %s, if it is still as it was read", a.Ref, short(want.Routing))
 			}
@@ -174,14 +178,18 @@ func MakeRepair(f Facts, to Side) Repair {
 	return r
 }
 
-// repairOrder gives workflows before functions, each by name.
+// repairOrder gives workflows before functions, each by name, and record sets last: what they lead to is mended by then.
 func repairOrder(all []AliasFacts) []AliasFacts {
 	all = slices.Clone(all)
+	place := map[Kind]int{KindStateMachine: 0, KindFunction: 1, KindRecordSets: 2}
 	sort.SliceStable(all, func(i, j int) bool {
-		if (all[i].Ref.Kind == KindStateMachine) != (all[j].Ref.Kind == KindStateMachine) {
-			return all[i].Ref.Kind == KindStateMachine
+		if a, b := place[all[i].Ref.Kind], place[all[j].Ref.Kind]; a != b {
+			return a < b
 		}
-		return all[i].Ref.Name < all[j].Ref.Name
+		if all[i].Ref.Name != all[j].Ref.Name {
+			return all[i].Ref.Name < all[j].Ref.Name
+		}
+		return all[i].Ref.Alias < all[j].Ref.Alias
 	})
 	return all
 }

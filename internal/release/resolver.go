@@ -153,6 +153,11 @@ func (r Resolver) pin(f arn.Function) (Pin, *PinError) {
 		return Pin{Function: f.Name, Version: e.version, ARN: e.fn.String()}, nil
 	case isVersion(f.Qualifier):
 		return Pin{Function: f.Name, Version: f.Qualifier, ARN: f.String(), External: true}, nil
+	case mine && e.alias == "":
+		return Pin{}, &PinError{
+			Message: fmt.Sprintf("it calls alias %s of %s, which belongs to one slot of the router, but it runs in both", f.Qualifier, f.Name),
+			Hint:    "leave the alias out, or name an exact version",
+		}
 	case mine:
 		return Pin{}, &PinError{
 			Message: fmt.Sprintf("it calls alias %s of %s, but this release moves alias %s", f.Qualifier, f.Name, e.alias),

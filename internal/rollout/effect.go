@@ -19,12 +19,13 @@ type Effect struct {
 	PublishWorkflow *PublishWorkflow `json:"publishWorkflow,omitempty"`
 	RunHook         *RunHook         `json:"runHook,omitempty"`
 	SetRouting      *SetRouting      `json:"setRouting,omitempty"`
+	AwaitChange     *AwaitChange     `json:"awaitChange,omitempty"`
 	Check           *Check           `json:"check,omitempty"`
 	Wake            *Wake            `json:"wake,omitempty"`
 	Note            *Note            `json:"note,omitempty"`
 }
 
-// ReadRouting reads the routing of an alias. Answer: EventResult with Routing, or with Absent.
+// ReadRouting reads the routing of an alias, or of a router's record sets. Answer: EventResult with Routing, or with Absent.
 type ReadRouting struct {
 	Ref release.Ref `json:"ref"`
 }
@@ -75,6 +76,13 @@ type SetRouting struct {
 	Create bool                 `json:"create,omitempty"`
 }
 
+// AwaitChange waits until every server of Route 53 answers by a change. Answer: EventResult, with Error when it was not INSYNC
+// within the driver's patience, and with Refused when Route 53 does not know the change any more.
+type AwaitChange struct {
+	Ref    release.Ref `json:"ref"`
+	Change string      `json:"change"`
+}
+
 // Check asks how green does. Answer: EventResult with Observation.
 type Check struct {
 	Step     int       `json:"step"`    // 0 before the start: only alarms are asked for
@@ -91,17 +99,27 @@ type Check struct {
 
 // Subject is one alias to look at.
 type Subject struct {
-	Ref      release.Ref `json:"ref"`
-	Key      string      `json:"key"`
-	Blue     string      `json:"blue,omitempty"` // version, as in alias.Routing; empty when the alias is new
-	Green    string      `json:"green"`
-	Required bool        `json:"required,omitempty"` // too little data makes the verdict Inconclusive
+	Ref   release.Ref `json:"ref"`
+	Key   string      `json:"key"`
+	Blue  string      `json:"blue,omitempty"` // version, as in alias.Routing; empty when the alias is new
+	Green string      `json:"green"`
+	// Beside is the alias through which blue's traffic comes, where that is not Ref's: the other slot of a router.
+	Beside   string `json:"beside,omitempty"`
+	Required bool   `json:"required,omitempty"` // too little data makes the verdict Inconclusive
 	// Synthetic asks for so many calls of GreenARN. Calls of the exact version are then no traffic.
 	Synthetic *Synthetic `json:"synthetic,omitempty"`
 	GreenARN  string     `json:"greenArn,omitempty"` // the function's green version
 	// Through and SlowOver say from when on stretches are asked for, and what counts as slow in them; 0 when not known yet.
 	Through  time.Time     `json:"through,omitzero"`
 	SlowOver time.Duration `json:"slowOver,omitempty"`
+}
+
+// BlueAlias is the alias through which blue's traffic comes.
+func (s Subject) BlueAlias() string {
+	if s.Beside != "" {
+		return s.Beside
+	}
+	return s.Ref.Alias
 }
 
 // Wake asks for an EventWake at or after At.

@@ -33,6 +33,11 @@ type Plan struct {
 	Functions []Function `json:"functions"`
 	Workflows []Workflow `json:"workflows"`
 	Settings  Settings   `json:"settings"`
+	// Router splits the traffic in place of the aliases. The functions and workflows then name none: the release goes through
+	// the aliases of the slot that is found idle.
+	Router *release.Router `json:"router,omitempty"`
+	// Slot is the set identifier of the slot that serves by the ledger; empty when it knows none.
+	Slot string `json:"slot,omitempty"`
 }
 
 // Function is a function of the release. Version is set when its version is known already and need not be published.
@@ -66,9 +71,16 @@ func (p Plan) Validate() error {
 	}
 	keys := map[string]bool{}
 	refs := map[release.Ref]bool{}
+	if p.Router != nil {
+		if err := p.Router.Validate(); err != nil {
+			return err
+		}
+	}
 	unit := func(key string, ref release.Ref) error {
 		switch {
-		case key == "" || ref.Name == "" || ref.Alias == "":
+		case p.Router != nil && ref.Alias != "":
+			return fmt.Errorf("%s: behind a router the slots name the aliases", ref)
+		case key == "" || ref.Name == "" || ref.Alias == "" && p.Router == nil:
 			return fmt.Errorf("%s (key %q): key, name and alias are needed", ref, key)
 		case keys[string(ref.Kind)+key]:
 			return fmt.Errorf("%s: another %s has the key %q", ref, ref.Kind, key)

@@ -11,36 +11,48 @@ import (
 
 // record reads the routing of every alias, so that it is known what to go back to before anything is changed.
 func (r *run) record() {
+	if !r.chosen() {
+		return
+	}
 	all := true
 	for i := range r.s.Aliases {
 		a := &r.s.Aliases[i]
-		switch {
-		case a.Read:
-			continue
-		case a.Failed != "":
-			r.fail(fmt.Sprintf("the routing of %s could not be read: %s", a.Ref, a.Failed))
-			return
+		for _, of := range []struct {
+			ref  release.Ref
+			read bool
+		}{{a.Ref, a.Read}, {a.Standing.Ref, a.StandingRead || !a.slotted()}} {
+			switch {
+			case of.read:
+				continue
+			case a.Failed != "":
+				r.fail(fmt.Sprintf("the routing of %s could not be read: %s", of.ref, a.Failed))
+				return
+			}
+			all = false
+			if r.busy(of.ref) || r.waits(a.RetryAt) {
+				continue
+			}
+			r.emit(Effect{ReadRouting: &ReadRouting{Ref: of.ref}})
 		}
-		all = false
-		if r.busy(a.Ref) || r.waits(a.RetryAt) {
-			continue
-		}
-		r.emit(Effect{ReadRouting: &ReadRouting{Ref: a.Ref}})
 	}
 	if !all {
 		return
 	}
 	for i := range r.s.Aliases {
 		a := &r.s.Aliases[i]
-		if a.Fresh {
+		serves := a.Recorded // what blue's traffic comes through
+		if a.slotted() {
+			serves = a.Standing
+		}
+		if serves.Routing.Primary == "" {
 			continue
 		}
-		blue, ok := settledAt(a.Recorded.Routing)
+		blue, ok := settledAt(serves.Routing)
 		if !ok && r.s.Plan.Kind == Return {
-			blue, ok = a.Recorded.Routing.Primary, true // going back is how one gets out of a half shifted state
+			blue, ok = serves.Routing.Primary, true // going back is how one gets out of a half shifted state
 		}
 		if !ok {
-			r.fail(fmt.Sprintf("%s is half shifted already (%s): repair it, or finish the rollout that left it so", a.Ref, a.Recorded.Routing))
+			r.fail(fmt.Sprintf("%s is half shifted already (%s): repair it, or finish the rollout that left it so", serves.Ref, serves.Routing))
 			return
 		}
 		if a.Blue == blue {
@@ -48,7 +60,11 @@ func (r *run) record() {
 		}
 		a.Blue = blue
 		if want := r.expected(i); want != "" && want != blue {
-			text := fmt.Sprintf("%s is at version %s, but the ledger left it at %s: someone else changed it", a.Ref, blue, want)
+			what := "version"
+			if a.Ref.Kind == release.KindRecordSets {
+				what = "slot"
+			}
+			text := fmt.Sprintf("%s is at %s %s, but the ledger left it at %s: someone else changed it", serves.Ref, what, blue, want)
 			if r.s.Plan.Settings.RefuseDrift {
 				r.fail(text)
 				return
@@ -63,10 +79,14 @@ func (r *run) record() {
 
 // expected is where the ledger believes the i-th alias to be.
 func (r *run) expected(i int) string {
-	if n := len(r.s.Plan.Functions); i >= n {
+	n := len(r.s.Plan.Functions)
+	switch {
+	case i < n:
+		return r.s.Plan.Functions[i].Expected
+	case i < n+len(r.s.Plan.Workflows):
 		return r.s.Plan.Workflows[i-n].Expected
 	}
-	return r.s.Plan.Functions[i].Expected
+	return r.s.Plan.Slot
 }
 
 // waits reports whether t is still to come, and then sees to it that the machine is woken.
@@ -113,7 +133,7 @@ func (r *run) publish() {
 	r.assignGreen()
 	changed := 0
 	for _, a := range r.s.Aliases {
-		if !a.Unchanged() {
+		if !a.Unchanged() && a.Ref.Kind != release.KindRecordSets {
 			changed++
 		}
 	}
@@ -123,6 +143,9 @@ func (r *run) publish() {
 		r.note(Info, "nothing new: every alias is at its version already")
 	case r.mayMove():
 		r.take("test")
+		if sets, ok := r.s.RecordSets(); ok && r.first() {
+			r.note(Info, "nothing is served yet: slot %s gets all traffic at once", sets.Green)
+		}
 	}
 }
 
@@ -208,12 +231,13 @@ func (r *run) assignGreen() {
 	r.s.Release.Functions, r.s.Release.Workflows = nil, nil
 	for i := range r.s.Aliases {
 		a := &r.s.Aliases[i]
-		if a.Ref.Kind == release.KindFunction {
+		switch a.Ref.Kind {
+		case release.KindFunction:
 			v := functions[a.Key]
 			v.Name = a.Ref.Name
 			a.Green, a.Pinned = v.Version, pinned[v.Name]
 			r.s.Release.Functions = append(r.s.Release.Functions, v)
-		} else {
+		case release.KindStateMachine:
 			v := workflows[a.Key]
 			v.Name = a.Ref.Name
 			a.Green = v.ARN

@@ -13,24 +13,30 @@ import (
 // deployment goes back; a return goes on with the other aliases and then reports what it could not do.
 func (r *run) write(weight int) bool {
 	returning := r.s.Plan.Kind == Return
+	return r.bring(weight, waves(returning), returning)
+}
+
+// bring is write for the given waves; persevering, it does not go back on a failure.
+func (r *run) bring(weight int, kinds []release.Kind, persevering bool) bool {
 	lost := false
-	for _, kind := range waves(returning) {
+	for _, kind := range kinds {
 		done := true
 		for i := range r.s.Aliases {
 			a := &r.s.Aliases[i]
-			goal := a.goalAt(weight)
-			if a.Ref.Kind != kind || a.Unchanged() || goal.Primary == "" {
+			goal := r.goal(a, weight)
+			if a.Ref.Kind != kind || a.Unchanged() && !a.slotted() || goal.Primary == "" {
 				continue
 			}
 			switch {
 			case a.Foreign || a.Gone || a.Failed != "":
-				if !returning {
+				if !persevering {
 					r.fail(r.misfortune(a))
 					return false
 				}
 				lost = true
 				continue
 			case !a.Doubt && a.Actual.Routing.Primary != "" && sameRouting(a.Actual.Routing, goal):
+				done = r.spread(a) && done
 				continue
 			}
 			done = false
@@ -67,12 +73,13 @@ func (r *run) aim(a *Alias, want release.AliasRouting) {
 	default:
 		a.Touched, a.Confirm = true, time.Time{}
 		a.Sent = append(a.Sent, want.Routing)
-		if want.Revision != "" {
+		if want.Revision != "" && !sameRouting(want.Routing, a.Actual.Routing) {
 			a.Spent = append(a.Spent, want.Revision)
 		}
-		if r.s.Started.IsZero() {
+		if r.s.Started.IsZero() && !a.slotted() {
 			r.s.Started = r.s.Now
 		}
+		a.InSync = time.Time{}
 		create := a.Actual.Routing.Primary == ""
 		r.emit(Effect{SetRouting: &SetRouting{Want: want, Before: a.Actual.Routing, Create: create}})
 	}
@@ -102,10 +109,15 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 		return
 	}
 	switch {
+	case ev.Routing != nil && ev.Error == "" && !ev.Conflict && a.Ref.Kind == release.KindRecordSets && ev.Routing.Change == "":
+		a.Doubt = true
+		r.missed(a, "the answer names no change whose arrival could be asked for")
 	case ev.Error == "" && !ev.Conflict && ev.Routing != nil && sameRouting(ev.Routing.Routing, e.Want.Routing):
-		a.Actual, a.Doubt, a.Tries = *ev.Routing, false, 0
+		if a.Actual, a.Doubt = *ev.Routing, false; !sameRouting(e.Before, e.Want.Routing) {
+			a.Tries = 0
+		}
 		a.Actual.Ref = a.Ref
-		restored := r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh
+		restored := r.s.Phase == RollingBack && sameRouting(a.Actual.Routing, a.Recorded.Routing) && !a.Fresh && a.Ref.Kind != release.KindRecordSets
 		if restored && r.mayComeLate(a) {
 			a.Doubt, a.Confirm = true, r.s.Now.Add(latestWrite)
 			a.RetryAt = a.Confirm
@@ -136,7 +148,10 @@ func (r *run) routingSet(e *SetRouting, ev Event) {
 // heard forgets the last write, as it is known to be applied. Where revisions do not refuse older ones that were never heard
 // of, these are kept: they may still come once the alias is back where it was when they were sent.
 func (a *Alias) heard() {
-	if a.Ref.Kind == release.KindStateMachine && len(a.Sent) > 1 {
+	if a.Ref.Kind == release.KindRecordSets {
+		return // a driver that died may have left one under way at any time
+	}
+	if !a.Ref.Kind.HasRevision() && len(a.Sent) > 1 {
 		a.Sent = a.Sent[:len(a.Sent)-1]
 		return
 	}
@@ -147,9 +162,9 @@ func (a *Alias) heard() {
 const latestWrite = 30 * time.Second
 
 // mayComeLate reports whether a write of which nothing was heard could still undo the restoration. Lambda refuses it, as the
-// revision has moved on; a state machine's alias has none, and looks as it did when that write was sent.
+// revision has moved on; a state machine's alias and record sets have none, and look as they did when that write was sent.
 func (r *run) mayComeLate(a *Alias) bool {
-	return a.Ref.Kind == release.KindStateMachine && slices.ContainsFunc(a.Sent, func(sent alias.Routing) bool {
+	return !a.Ref.Kind.HasRevision() && slices.ContainsFunc(a.Sent, func(sent alias.Routing) bool {
 		return !sameRouting(sent, a.Recorded.Routing)
 	})
 }
@@ -157,8 +172,11 @@ func (r *run) mayComeLate(a *Alias) bool {
 // routingRead takes the answer of a reading.
 func (r *run) routingRead(ref release.Ref, ev Event) {
 	a := r.alias(ref)
-	if a == nil {
-		return
+	standing := a == nil
+	if standing {
+		if a = r.beside(ref); a == nil {
+			return
+		}
 	}
 	if ev.Error != "" || (ev.Routing == nil && !ev.Absent) {
 		if !r.missed(a, orElse(ev.Error, "no answer")) || (ev.Refused && r.s.Phase != RollingBack) {
@@ -171,7 +189,10 @@ func (r *run) routingRead(ref release.Ref, ev Event) {
 		seen = *ev.Routing
 		seen.Ref = ref
 	}
+	a.InSync = time.Time{}
 	switch {
+	case standing:
+		a.Standing, a.StandingRead, a.Tries = seen, true, 0
 	case !a.Read:
 		a.Recorded, a.Actual, a.Read, a.Fresh, a.Tries = seen, seen, true, ev.Absent, 0
 	case r.s.Phase == RollingBack:
@@ -186,9 +207,13 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 	shift, _ := r.s.Shift()
 	absent := seen.Routing.Primary == ""
 	switch {
-	case !absent && sameRouting(seen.Routing, a.goalAt(shift.Weight)):
-		a.Actual, a.Doubt, a.Tries = seen, false, 0 // the write was applied, its answer was lost
-		a.heard()
+	case !absent && sameRouting(seen.Routing, r.goal(a, shift.Weight)):
+		a.Actual, a.Doubt = seen, false // the write was applied, its answer was lost
+		if a.heard(); a.Ref.Kind == release.KindRecordSets {
+			r.exhausted(a) // it is written again, as often as there are attempts
+			return
+		}
+		a.Tries = 0
 	case absent && a.Actual.Routing.Primary == "", seen.Revision == a.Actual.Revision && sameRouting(seen.Routing, a.Actual.Routing):
 		a.Doubt = false // nothing happened: write again
 		r.exhausted(a)
@@ -197,9 +222,12 @@ func (r *run) readGoingForward(a *Alias, seen release.AliasRouting) {
 		if !r.missed(a, "only outdated readings") {
 			r.exhausted(a)
 		}
-	case !absent && a.Actual.Routing.Primary != "" && sameRouting(seen.Routing, a.Actual.Routing):
+	case !absent && a.Actual.Routing.Primary != "" && sameRouting(seen.Routing, a.Actual.Routing) && a.Ref.Kind != release.KindRecordSets:
 		a.Actual, a.Doubt = seen, false // only its revision moved on: write again from there
 		r.exhausted(a)
+	case a.Ref.Kind == release.KindRecordSets && !absent && sameRouting(seen.Routing, a.Actual.Routing):
+		a.Actual, a.Doubt = seen, false
+		a.Failed = "someone else has changed what its record sets lead to, or their TTL, though not their weights"
 	default:
 		a.Actual, a.Doubt = seen, false
 		a.Foreign, a.Gone = !absent && !r.s.Force, absent
@@ -222,9 +250,11 @@ func (r *run) readGoingBack(a *Alias, seen release.AliasRouting) {
 		a.Actual, a.Doubt = seen, false
 	case seen.Routing.Primary == "":
 		a.Actual, a.Doubt, a.Gone = seen, false, true
+	case a.Ref.Kind == release.KindRecordSets && sameRouting(seen.Routing, a.Recorded.Routing) && a.Confirm.IsZero():
+		a.Actual, a.Doubt = seen, false // settled once every client has it, and it still is so
 	case sameRouting(seen.Routing, a.Recorded.Routing) && !a.Confirm.IsZero() && !r.s.Now.Before(a.Confirm):
 		a.Actual, a.Doubt, a.Settled, a.Sent = seen, false, true, nil
-	case sameRouting(seen.Routing, a.Recorded.Routing) && outdated && !last && a.Ref.Kind == release.KindStateMachine:
+	case sameRouting(seen.Routing, a.Recorded.Routing) && outdated && !last && !a.Ref.Kind.HasRevision():
 		// An alias without revisions looks now as it did before: what stays so for as long as a write may be late is no outdated reading.
 		if a.Confirm.IsZero() {
 			a.Confirm = r.s.Now.Add(latestWrite)
@@ -280,14 +310,15 @@ func (r *run) turn() {
 	r.drop(func(e Effect) bool { return e.ReadRouting == nil && e.SetRouting == nil })
 	for i := range r.s.Aliases {
 		a := &r.s.Aliases[i]
-		a.Tries, a.RetryAt, a.Failed, a.Settled, a.Confirm = 0, r.s.Now, "", false, time.Time{}
+		a.Tries, a.RetryAt, a.Failed, a.Settled, a.Confirm, a.Shielded = 0, r.s.Now, "", false, time.Time{}, false
 	}
 }
 
-// goBack restores the recorded routing of every alias that was written: workflows first, then functions. A failure of one
-// does not keep the others from being restored.
+// goBack restores the recorded routing of every alias that was written: record sets first, then workflows, then functions. A
+// failure of one does not keep the others from being restored.
 func (r *run) goBack() {
-	for _, kind := range waves(true) {
+	r.shield()
+	for _, kind := range wavesBack {
 		done := true
 		for i := range r.s.Aliases {
 			a := &r.s.Aliases[i]
@@ -304,6 +335,12 @@ func (r *run) goBack() {
 			case !a.Touched:
 				a.Settled = true
 				continue
+			case kind == release.KindRecordSets && !a.Doubt && a.Failed == "" && sameRouting(a.Actual.Routing, a.Recorded.Routing):
+				done, a.Foreign = false, false
+				if !r.spreadBack(a) {
+					continue
+				}
+				a.Doubt, a.Confirm = true, r.s.Now // looked at once more: a write that was given up may have come meanwhile
 			case a.Foreign && sameRouting(a.Actual.Routing, a.Recorded.Routing):
 				a.Foreign, a.Settled = false, true // someone else put it back
 				continue
@@ -323,6 +360,12 @@ func (r *run) goBack() {
 		}
 		if !done {
 			return
+		}
+		if kind == release.KindRecordSets && r.stranded() {
+			if r.shielding() {
+				return
+			}
+			break
 		}
 	}
 	for i := range r.s.Aliases {

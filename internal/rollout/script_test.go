@@ -22,15 +22,18 @@ var rewrite = flag.Bool("rewrite", false, "write what the machine answers into t
 //
 //	plan [kind=rollback] functions=a,b workflows=w strategy=... steps=10/1m/check,50//hold,100 min=20 rate=0.1 ...
 //	start
-//	read ALIAS VERSION [additional=V weight=0.1] [rev=r] | read ALIAS absent | read ALIAS error TEXT
+//	read ALIAS VERSION [additional=V weight=0.1] [rev=r] [ttl=60s] | read ALIAS absent | read ALIAS error TEXT
 //	publish KEY VERSION | publish KEY error TEXT | publish KEY refused TEXT
 //	set ALIAS ok | set ALIAS conflict | set ALIAS lost | set ALIAS refused
+//	insync | insync error TEXT | insync refused TEXT
 //	hook ok | hook fail REASON | hook error TEXT
 //	check ALIAS=requests/errors ... | check error TEXT
 //	tick DURATION     time passes; the timer goes off when it is due
 //	promote|pause|resume|abort|retry [full] [force]
 //	again             the event before comes once more
 //	where             where every alias is
+//
+// With router=Z/NAME/TYPE in the plan the slots are b and g; ALIAS is then NAME:SLOT, or the router's NAME.
 //
 // Every state goes through JSON on the way to the next event.
 func TestScripts(t *testing.T) {
@@ -119,6 +122,12 @@ func (sc *script) play(line string) []string {
 			if rev, ok := options["rev"]; ok {
 				r.Revision = rev
 			}
+			if ttl, ok := options["ttl"]; ok {
+				var err error
+				if r.TTL, err = time.ParseDuration(ttl); err != nil {
+					sc.t.Fatal(err)
+				}
+			}
 			ev.Routing = &r
 		}
 		return sc.step(ev)
@@ -144,6 +153,9 @@ func (sc *script) play(line string) []string {
 					r := p.Effect.SetRouting.Want
 					sc.revisions[r.Ref]++
 					r.Revision = "r" + strconv.Itoa(sc.revisions[r.Ref])
+					if a, ok := sc.s.RecordSets(); ok && a.Ref == r.Ref {
+						r.TTL, r.Change = a.Actual.TTL, "C"+strconv.Itoa(sc.revisions[r.Ref])
+					}
 					ev.Routing = &r
 				}
 			}
@@ -153,6 +165,12 @@ func (sc *script) play(line string) []string {
 			ev.Error = "connection reset"
 		case "refused":
 			ev.Error, ev.Refused = "AccessDenied", true
+		}
+		return sc.step(ev)
+	case "insync":
+		ev := Event{Kind: EventResult, Effect: sc.find("", "insync")}
+		if len(words) > 1 {
+			ev.Error, ev.Refused = rest(2), words[1] == "refused"
 		}
 		return sc.step(ev)
 	case "hook":
@@ -254,7 +272,9 @@ func marshal(v any) string {
 func (sc *script) describe(e Effect) string {
 	switch {
 	case e.ReadRouting != nil:
-		return "read " + e.ReadRouting.Ref.Name
+		return "read " + named(e.ReadRouting.Ref)
+	case e.AwaitChange != nil:
+		return "await " + e.AwaitChange.Change + " of " + named(e.AwaitChange.Ref)
 	case e.PublishFunction != nil:
 		return "publish function " + e.PublishFunction.Key
 	case e.PublishWorkflow != nil:
@@ -262,7 +282,7 @@ func (sc *script) describe(e Effect) string {
 	case e.RunHook != nil:
 		return fmt.Sprintf("hook %s %s at %s", e.RunHook.Stage, e.RunHook.Hook.Name, e.RunHook.FunctionARN[strings.LastIndexByte(e.RunHook.FunctionARN, ':')+1:])
 	case e.SetRouting != nil:
-		return fmt.Sprintf("set %s to %s if %s", e.SetRouting.Want.Ref.Name, short(e.SetRouting.Want.Routing), orElse(e.SetRouting.Want.Revision, "absent"))
+		return fmt.Sprintf("set %s to %s if %s", named(e.SetRouting.Want.Ref), short(e.SetRouting.Want.Routing), orElse(e.SetRouting.Want.Revision, "absent"))
 	case e.Check != nil:
 		return fmt.Sprintf("check step %d at %d%% since %s", e.Check.Step, e.Check.Weight, e.Check.Since.Format("15:04:05"))
 	case e.Wake != nil:
@@ -274,6 +294,14 @@ func (sc *script) describe(e Effect) string {
 	return ""
 }
 
+// named is how the scripts name an alias: those of no slot by their key alone.
+func named(ref release.Ref) string {
+	if ref.Alias == "live" || ref.Kind == release.KindRecordSets {
+		return ref.Name
+	}
+	return ref.Name + ":" + ref.Alias
+}
+
 func short(r alias.Routing) string { return strings.ReplaceAll(r.String(), arnPrefix, "…") }
 
 // find gives the ID of the outstanding effect of a kind for an alias or key; 0 when there is none.
@@ -281,10 +309,11 @@ func (sc *script) find(key, kind string) int64 {
 	for _, p := range sc.s.Pending {
 		e := p.Effect
 		switch {
-		case kind == "read" && e.ReadRouting != nil && e.ReadRouting.Ref.Name == key,
+		case kind == "read" && e.ReadRouting != nil && named(e.ReadRouting.Ref) == key,
 			kind == "publish" && e.PublishFunction != nil && e.PublishFunction.Key == key,
 			kind == "publish" && e.PublishWorkflow != nil && e.PublishWorkflow.Key == key,
-			kind == "set" && e.SetRouting != nil && e.SetRouting.Want.Ref.Name == key,
+			kind == "set" && e.SetRouting != nil && named(e.SetRouting.Want.Ref) == key,
+			kind == "insync" && e.AwaitChange != nil,
 			kind == "hook" && e.RunHook != nil,
 			kind == "check" && e.Check != nil:
 			return e.ID
@@ -296,13 +325,14 @@ func (sc *script) find(key, kind string) int64 {
 func (sc *script) routing(key, version, additional, weight string) release.AliasRouting {
 	name := func(v string) string {
 		if v != "" && strings.HasPrefix(key, "w") {
-			return workflowARN(key, v)
+			of, _, _ := strings.Cut(key, ":")
+			return workflowARN(of, v)
 		}
 		return v
 	}
 	r := release.AliasRouting{Routing: alias.Routing{Primary: name(version), Additional: name(additional)}}
 	for _, a := range sc.s.Aliases {
-		if a.Key == key {
+		if a.Key == key || named(a.Ref) == key {
 			r.Ref = a.Ref
 		}
 	}
@@ -351,9 +381,15 @@ func scriptPlan(t *testing.T, o map[string]string) Plan {
 	if o["kind"] != "" {
 		p.Kind = Kind(o["kind"])
 	}
+	live := "live"
+	if router := strings.Split(o["router"], "/"); len(router) == 3 {
+		live = ""
+		p.Router = &release.Router{HostedZone: router[0], Name: router[1], Type: router[2], Slots: []release.Slot{{SetIdentifier: "b", Alias: "b"}, {SetIdentifier: "g", Alias: "g"}}}
+		p.Slot = o["slot"]
+	}
 	var pinned []string
 	for _, key := range strings.FieldsFunc(o["functions"], comma) {
-		f := Function{Key: key, Name: key, Alias: "live", Expected: o["expected"]}
+		f := Function{Key: key, Name: key, Alias: live, Expected: o["expected"]}
 		if v := o["versions"]; v != "" {
 			f.Version = &release.FunctionVersion{Key: key, Name: key, Version: v, ARN: functionARN(key, v)}
 		}
@@ -368,7 +404,7 @@ func scriptPlan(t *testing.T, o map[string]string) Plan {
 			states = append(states, fmt.Sprintf(`%q: {"Type": "Task", "Resource": "${%s.Arn}", "End": true}`, f, f))
 		}
 		w := Workflow{Workflow: release.Workflow{
-			Key: key, Name: key, Alias: "live", UseExactVersion: true,
+			Key: key, Name: key, Alias: live, UseExactVersion: true,
 			Definition: json.RawMessage(`{"StartAt": "x", "States": {` + strings.Join(states, ",") + `}}`),
 		}}
 		if v := o["versions"]; v != "" {

@@ -19,13 +19,17 @@ func (r *run) beginStep(n int) {
 	r.drop(func(e Effect) bool { return e.Check != nil })
 }
 
-// waves gives the order in which aliases are written: those of one wave in any order, a wave after the one before.
+// waves gives the order in which aliases are written: those of one wave in any order, a wave after the one before. Record
+// sets give traffic to what has been written before them.
 func waves(back bool) []release.Kind {
 	if back {
-		return []release.Kind{release.KindStateMachine, release.KindFunction}
+		return []release.Kind{release.KindStateMachine, release.KindFunction, release.KindRecordSets}
 	}
-	return []release.Kind{release.KindFunction, release.KindStateMachine}
+	return []release.Kind{release.KindFunction, release.KindStateMachine, release.KindRecordSets}
 }
+
+// wavesBack is the order in which what was recorded is restored.
+var wavesBack = []release.Kind{release.KindRecordSets, release.KindStateMachine, release.KindFunction}
 
 // shift brings every alias to the weight of the step, waits as the step says, and goes on to the next.
 func (r *run) shift() {
@@ -72,7 +76,7 @@ func (r *run) bake() {
 
 // nothingToWatch reports whether every alias that moves is new, and no pause or person holds the step.
 func (r *run) nothingToWatch() bool {
-	return r.mayMove() && !slices.ContainsFunc(r.s.Aliases, func(a Alias) bool { return !a.Fresh && !a.Unchanged() })
+	return r.mayMove() && !slices.ContainsFunc(r.s.Aliases, func(a Alias) bool { return a.Blue != "" && !a.Unchanged() && a.Ref.Kind != release.KindRecordSets })
 }
 
 // preview says where green can be tried while it has no traffic.
@@ -145,14 +149,14 @@ func (r *run) check(shift Shift) {
 		e.Quantile = max(e.Quantile, c.Quantile)
 	}
 	for _, a := range r.s.Aliases {
-		if a.Unchanged() {
+		if a.Unchanged() || a.Ref.Kind == release.KindRecordSets {
 			continue
 		}
-		required := !a.Fresh && !a.Pinned && !r.s.Plan.Settings.tests(a.Key)
+		required := a.Blue != "" && !a.Pinned && !r.s.Plan.Settings.tests(a.Key)
 		if a.Ref.Kind == release.KindStateMachine {
 			required = r.s.Plan.Settings.Check.RequireExecutions
 		}
-		subject := Subject{Ref: a.Ref, Key: a.Key, Blue: a.Blue, Green: a.Green, Required: required}
+		subject := Subject{Ref: a.Ref, Key: a.Key, Blue: a.Blue, Green: a.Green, Beside: a.Standing.Ref.Alias, Required: required}
 		if e.Compare && a.Blue != "" {
 			subject.Through, subject.SlowOver = a.Compared.Through, a.Compared.SlowOver
 		}

@@ -20,12 +20,12 @@ type State struct {
 
 	Release release.Release `json:"release"` // green, as far as it is published
 	Units   []Unit          `json:"units"`   // functions, then workflows, as in the plan: what is left to publish
-	Aliases []Alias         `json:"aliases"` // in the same order
+	Aliases []Alias         `json:"aliases"` // in the same order; then the record sets of the router
 
 	Step      int       `json:"step"`             // 1-based; len(steps)+1 is the bake; 0 before the first
 	StepSet   bool      `json:"stepSet"`          // every alias has the weight of the step
 	StepSince time.Time `json:"stepSince"`        // when that was so
-	Started   time.Time `json:"started,omitzero"` // when the first write of a routing was asked for
+	Started   time.Time `json:"started,omitzero"` // when the first write of what routes traffic was asked for
 	Wait      Wait      `json:"wait"`             // how the present step waits
 	Full      bool      `json:"full,omitempty"`   // promoted in full: no more waits and checks
 
@@ -59,7 +59,7 @@ type Unit struct {
 	Error   string       `json:"error,omitempty"`
 }
 
-// Alias is what is known of one alias of the release.
+// Alias is what is known of one alias of the release, or of the record sets that split its traffic.
 type Alias struct {
 	Ref    release.Ref `json:"ref"`
 	Key    string      `json:"key"`
@@ -88,12 +88,22 @@ type Alias struct {
 	Gone     bool      `json:"gone,omitempty"`    // the alias was deleted by someone else
 	LastFail string    `json:"lastFail,omitempty"`
 
+	// Of an alias in a router's slot: the alias of the other slot, which serves and is not written.
+	Standing     release.AliasRouting `json:"standing,omitzero"`
+	StandingRead bool                 `json:"standingRead,omitempty"`
+	Shielded     bool                 `json:"shielded,omitempty"` // going back, it was asked to serve blue meanwhile
+	// InSync is when every server of Route 53 had what was written to the record sets; zero before.
+	InSync time.Time `json:"inSync,omitzero"`
+
 	Compared  Compared `json:"compared,omitzero"`  // blue against green since the first shift
 	Synthetic Counts   `json:"synthetic,omitzero"` // calls that this step's checks have made
 }
 
 // Unchanged reports whether the release leaves the alias where it is: the version was taken over.
 func (a Alias) Unchanged() bool {
+	if a.slotted() {
+		return a.Blue != "" && a.Blue == a.Green
+	}
 	at, ok := settledAt(a.Recorded.Routing)
 	return ok && at != "" && at == a.Green
 }
@@ -156,6 +166,9 @@ func New(plan Plan) (State, error) {
 			s.Release.Workflows = append(s.Release.Workflows, *w.Version)
 		}
 	}
+	if plan.Router != nil {
+		s.Aliases = append(s.Aliases, Alias{Ref: plan.Router.Ref()})
+	}
 	return s, nil
 }
 
@@ -169,7 +182,7 @@ func Outstanding(s State) []Effect {
 	return effects
 }
 
-// Moved reports whether the rollout asked for any routing to be written.
+// Moved reports whether the rollout asked for traffic to be moved.
 func (s State) Moved() bool { return !s.Started.IsZero() }
 
 // Steps is the number of steps of the strategy.
@@ -181,7 +194,7 @@ func (s State) Shift() (shift Shift, ok bool) {
 	case s.Phase == Baking:
 		return Shift{Weight: 100, Pause: s.Plan.Settings.Bake, Check: s.Plan.Settings.CheckBake}, true
 	case s.Phase == Shifting && s.Step >= 1 && s.Step <= s.Steps():
-		return s.Plan.Settings.Strategy.Steps[s.Step-1], true
+		return s.stretched(s.Plan.Settings.Strategy.Steps[s.Step-1]), true
 	}
 	return Shift{}, false
 }
@@ -233,7 +246,7 @@ func (s State) Where() []string {
 		if a.Failed != "" {
 			line += " (" + a.Failed + ")"
 		}
-		if a.Touched && !a.Fresh && (a.Doubt || a.Failed != "" || a.Foreign) {
+		if a.Touched && !a.Fresh && (s.Phase == FailedDirty && a.slotted() && !a.Settled || a.Doubt || a.Failed != "" || a.Foreign) {
 			line += "; before the rollout: " + a.Recorded.Routing.String()
 		}
 		lines = append(lines, line)
@@ -261,6 +274,10 @@ func (s State) clone() State {
 // goalAt is the routing that the alias has when green gets weight percent.
 func (a Alias) goalAt(weight int) alias.Routing {
 	switch {
+	case a.slotted():
+		return alias.Routing{Primary: a.Green} // it has no traffic until the record sets give it some
+	case a.Ref.Kind == release.KindRecordSets:
+		return release.Split(a.Recorded.Routing, a.Green, weight)
 	case a.Unchanged():
 		return a.Recorded.Routing
 	case weight <= 0:

@@ -78,6 +78,8 @@ func (r *run) answer(p Pending, ev Event) {
 		r.hookFinished(e.RunHook, ev)
 	case e.SetRouting != nil:
 		r.routingSet(e.SetRouting, ev)
+	case e.AwaitChange != nil:
+		r.changeAwaited(e.AwaitChange, ev)
 	case e.Check != nil:
 		r.checked(p, ev)
 	}
@@ -93,7 +95,7 @@ func (r *run) advance() {
 		case Publishing:
 			r.publish()
 		case Testing:
-			if r.hooks(BeforeAllowTraffic, r.s.Plan.Settings.Before) && r.mayMove() {
+			if r.staged() && r.hooks(BeforeAllowTraffic, r.s.Plan.Settings.Before) && r.mayMove() {
 				r.take("shift")
 				r.beginStep(1)
 			}
@@ -177,7 +179,8 @@ func (r *run) pending(which func(Effect) bool) bool {
 // busy reports whether the routing of an alias is being read or written.
 func (r *run) busy(ref release.Ref) bool {
 	return r.pending(func(e Effect) bool {
-		return e.ReadRouting != nil && e.ReadRouting.Ref == ref || e.SetRouting != nil && e.SetRouting.Want.Ref == ref
+		return e.ReadRouting != nil && e.ReadRouting.Ref == ref || e.SetRouting != nil && e.SetRouting.Want.Ref == ref ||
+			e.AwaitChange != nil && e.AwaitChange.Ref == ref
 	})
 }
 

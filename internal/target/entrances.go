@@ -53,12 +53,18 @@ func (f *findings) add(one Finding) {
 
 // Entrances finds the ways into an application's functions that bypass their aliases, so that a release would not move what
 // comes in there: event source mappings, function URLs, permissions and integrations of HTTP APIs that name the function
-// without a qualifier, and those that name a version. It changes nothing; a check that cannot be made is a finding.
+// without a qualifier, and those that name a version; behind a router also event source mappings of a slot's alias, which
+// do not follow its weights. It changes nothing; a check that cannot be made is a finding.
 func (t *Target) Entrances(ctx context.Context, s release.Spec) ([]Finding, error) {
 	var f findings
 	id, err := t.Identity(ctx)
 	if err != nil {
 		return nil, err
+	}
+	var slots []release.Slot
+	if s.Router != nil {
+		slots = s.Router.Slots
+		s = s.Through(slots[0].Alias) // any slot's alias is better than none
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	for _, fn := range s.Functions {
@@ -68,7 +74,7 @@ func (t *Target) Entrances(ctx context.Context, s release.Spec) ([]Finding, erro
 				return err
 			}
 			defer give()
-			t.functionEntrances(gctx, fn, &f)
+			t.functionEntrances(gctx, fn, slots, &f)
 			return nil
 		})
 	}
@@ -95,7 +101,7 @@ func bypasses(arn string) (to string, ok bool) {
 	return "", false
 }
 
-func (t *Target) functionEntrances(ctx context.Context, fn release.Function, f *findings) {
+func (t *Target) functionEntrances(ctx context.Context, fn release.Function, slots []release.Slot, f *findings) {
 	about := "function " + fn.Name
 	unread := func(what, operation string, err error) {
 		if err != nil && !unsupported(err) && !is(err, "ResourceNotFoundException") {
@@ -110,6 +116,12 @@ func (t *Target) functionEntrances(ctx context.Context, fn release.Function, f *
 			break
 		}
 		for _, m := range page.EventSourceMappings {
+			if alias := shortVersion(aws.ToString(m.FunctionArn)); slices.ContainsFunc(slots, func(s release.Slot) bool { return s.Alias == alias }) {
+				f.add(Finding{
+					About: about, Text: fmt.Sprintf("event source mapping %s of %s leads to alias %s and does not ask the DNS: it gets what is in that slot, with all of its events, whatever the weights", aws.ToString(m.UUID), aws.ToString(m.EventSourceArn), alias),
+					Next: "release functions behind queues and streams as an application of their own, with router: alias",
+				})
+			}
 			if to, ok := bypasses(aws.ToString(m.FunctionArn)); ok {
 				f.add(Finding{
 					About: about, Text: fmt.Sprintf("event source mapping %s of %s leads to %s and bypasses alias %s", aws.ToString(m.UUID), aws.ToString(m.EventSourceArn), to, fn.Alias),

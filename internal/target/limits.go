@@ -19,6 +19,7 @@ type limit struct{ burst, rate float64 }
 // were are taken, and half of the bucket.
 //
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+// https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 // https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 func limitOf(service, operation string) (key string, l limit, ok bool) {
 	switch service {
@@ -45,6 +46,8 @@ func limitOf(service, operation string) (key string, l limit, ok bool) {
 			l = limit{250, 25}
 		}
 		return "SFN/" + operation, l, true
+	case "Route 53":
+		return service, limit{5, 4}, true // of 5 a second for the whole account
 	}
 	return "", limit{}, false
 }

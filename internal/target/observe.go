@@ -24,6 +24,13 @@ func (t *Target) Observe(ctx context.Context, s release.Spec) (release.Observed,
 	if err != nil {
 		return release.Observed{}, err
 	}
+	var router *release.ObservedRouter
+	if s.Router != nil {
+		if router, err = t.Router(ctx, s); err != nil {
+			return release.Observed{}, err
+		}
+		s = s.Through(router.Live.Alias)
+	}
 	functions := make([]release.ObservedFunction, len(s.Functions))
 	workflows := make([]release.ObservedWorkflow, len(s.Workflows))
 	together := t.observeTogether(ctx, s.Functions)
@@ -67,7 +74,7 @@ func (t *Target) Observe(ctx context.Context, s release.Spec) (release.Observed,
 	if err := g.Wait(); err != nil {
 		return release.Observed{}, err
 	}
-	o := release.Observed{Identity: id, Functions: map[string]release.ObservedFunction{}, Workflows: map[string]release.ObservedWorkflow{}}
+	o := release.Observed{Identity: id, Router: router, Functions: map[string]release.ObservedFunction{}, Workflows: map[string]release.ObservedWorkflow{}}
 	for i, f := range s.Functions {
 		if functions[i].ARN != "" {
 			o.Functions[f.Name] = functions[i]

@@ -19,8 +19,10 @@ const (
 	machines                  // every state machine, with its versions and aliases
 	executions
 	httpAPI
-	roles     // that the application's functions, workflows and routes run with
-	layers    // that its functions name
+	roles  // that the application's functions, workflows and routes run with
+	layers // that its functions name
+	hostedZone
+	changes   // of any hosted zone: they have IDs of their own
 	ledgerAll // what the ledger keeps in S3
 	ledgerBucket
 	deploymentApps // of CodeDeploy
@@ -54,6 +56,7 @@ const (
 	withLedger
 	withDeployments
 	withGroups // that are made where they do not exist
+	withRouter
 	toPrune
 	toCheck // plan and doctor
 )
@@ -62,6 +65,7 @@ const (
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagementv2.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodedeploy.html
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
 var permissions = []permission{
 	{"STS.GetCallerIdentity", "sts:GetCallerIdentity", anything, always, false},
 	{"Lambda.CreateFunction", "lambda:CreateFunction", functions, withFunctions, false},
@@ -130,6 +134,9 @@ var permissions = []permission{
 	{"CodeDeploy.ListDeploymentTargets", "codedeploy:ListDeploymentTargets", anything, withDeployments, true},
 	{"CodeDeploy.BatchGetDeploymentTargets", "codedeploy:BatchGetDeploymentTargets", anything, withDeployments, true},
 	{"Lambda.DeleteAlias", "lambda:DeleteAlias", functions, withDeployments, false},
+	{"Route 53.ListResourceRecordSets", "route53:ListResourceRecordSets", hostedZone, withRouter, false},
+	{"Route 53.ChangeResourceRecordSets", "route53:ChangeResourceRecordSets", hostedZone, withRouter, false},
+	{"Route 53.GetChange", "route53:GetChange", changes, withRouter, false},
 	{"Lambda.ListAliases", "lambda:ListAliases", functions, toPrune, false},
 	{"Lambda.DeleteFunction", "lambda:DeleteFunction", functions, toPrune, false},
 	{"SFN.ListStateMachines", "states:ListStateMachines", anything, toPrune, false},
@@ -171,6 +178,9 @@ func Permissions(id release.Identity, s release.Spec, uses Uses) []Statement {
 	}
 	if len(s.Routes) > 0 {
 		wanted[withRoutes] = "routes"
+	}
+	if s.Router != nil {
+		wanted[withRouter] = "shifting at the DNS"
 	}
 	for _, f := range s.Functions {
 		if f.ProvisionedConcurrency > 0 {
@@ -271,6 +281,10 @@ func resourcesOf(id release.Identity, s release.Spec) map[resource][]string {
 	}
 	for _, r := range s.Routes {
 		role(r.Role)
+	}
+	if s.Router != nil {
+		out[hostedZone] = []string{fmt.Sprintf("arn:%s:route53:::hostedzone/%s", id.Partition, s.Router.HostedZone)}
+		out[changes] = []string{fmt.Sprintf("arn:%s:route53:::change/*", id.Partition)}
 	}
 	if len(s.Routes) > 0 {
 		out[httpAPI] = []string{fmt.Sprintf("arn:%s:apigateway:%s::/apis*", id.Partition, id.Region), fmt.Sprintf("arn:%s:apigateway:%s::/tags/*", id.Partition, id.Region)}

@@ -15,6 +15,8 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/smithy-go/middleware"
@@ -117,11 +119,14 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 	f := release.Function{Key: "f", Name: "f", Alias: "live", Role: "arn:aws:iam::000000000000:role/r", Runtime: "python3.13", Handler: "a.b", CodeSHA256: "new", Code: []byte("zip"), Timeout: 9, ProvisionedConcurrency: 2, Settings: release.Settings{Layers: []string{"arn:aws:lambda:us-east-1:000000000000:layer:l:1"}}}
 	w := release.Workflow{Key: "m", Name: "m", Alias: "live", Role: f.Role, Type: "STANDARD"}
 	spec := release.Spec{App: "shop", Functions: []release.Function{f}, Workflows: []release.Workflow{w}, Routes: []release.Route{{Method: "GET", Path: "/a", Function: "f"}, {Method: "GET", Path: "/b", Workflow: "m"}}}
+	spec.Router = &release.Router{HostedZone: "Z1", Name: "api.shop.test", Type: "CNAME", Slots: []release.Slot{{SetIdentifier: "blue", Alias: "blue"}, {SetIdentifier: "green", Alias: "green"}}}
 	definition := json.RawMessage(`{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}`)
 	const version = "arn:aws:states:us-east-1:000000000000:stateMachine:m:1"
 
 	// The answers do not fit together; what counts is what is asked.
-	_, _ = g.Observe(ctx, spec)
+	direct := spec
+	direct.Router = nil
+	_, _ = g.Observe(ctx, direct)
 	g.observeTogether(ctx, make([]release.Function, fewFunctions+1))
 	_, _ = g.PublishFunction(ctx, f)
 	_ = g.createFunction(ctx, f)
@@ -136,6 +141,9 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 	}
 	_, _ = g.states.CreateStateMachineAlias(ctx, createAlias(w, version))
 	_, _ = g.states.UpdateStateMachineAlias(ctx, updateAlias(version))
+	_, _ = g.SetRouting(ctx, release.AliasRouting{Ref: spec.Router.Ref(), Routing: spec.Router.Towards("blue", 100)})
+	_, _ = g.zones.ChangeResourceRecordSets(ctx, &route53.ChangeResourceRecordSetsInput{HostedZoneId: aws.String("Z1"), ChangeBatch: &r53types.ChangeBatch{Changes: []r53types.Change{}}})
+	_ = g.AwaitChange(ctx, "C1")
 	_, _ = g.InvokeVersion(ctx, "f", nil)
 	_, _ = g.StartExecution(ctx, version, "", nil)
 	_, _ = g.DescribeExecution(ctx, version)

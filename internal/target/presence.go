@@ -133,9 +133,10 @@ func (t *Target) CheckRouting(ctx context.Context, want map[release.Ref]string) 
 			return nil, err
 		}
 		switch r := a.Routing; {
+		case a.ServesOnly(version):
 		case r.Primary == "":
 			found = append(found, Difference{What: ref.String(), Is: "it does not exist, and was at " + shortVersion(version), Gone: true})
-		case r.Primary != version || r.Additional != "":
+		default:
 			r.Primary, r.Additional = shortVersion(r.Primary), shortVersion(r.Additional)
 			found = append(found, Difference{What: ref.String(), Is: fmt.Sprintf("it routes to %s, and was left at %s", r, shortVersion(version))})
 		}
@@ -152,7 +153,7 @@ func (t *Target) Missing(ctx context.Context, want map[release.Ref]string) (map[
 	for ref, version := range want {
 		var err error
 		switch {
-		case version == "":
+		case version == "" || ref.Kind == release.KindRecordSets: // a slot has no life of its own
 			continue
 		case ref.Kind == release.KindStateMachine:
 			_, err = t.describe(ctx, version)

@@ -24,8 +24,11 @@ import (
 //
 // Aliases of state machines have no revision in AWS; theirs is the routing itself, written out.
 func (t *Target) GetRouting(ctx context.Context, r release.Ref) (release.AliasRouting, error) {
-	if r.Kind == release.KindStateMachine {
+	switch r.Kind {
+	case release.KindStateMachine:
 		return t.machineRouting(ctx, r)
+	case release.KindRecordSets:
+		return t.setsRouting(ctx, r)
 	}
 	out, err := t.lambda.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &r.Name, Name: &r.Alias})
 	if is(err, "ResourceNotFoundException") {
@@ -106,13 +109,16 @@ func alike(a, b alias.Routing) bool { return written(a) == written(b) }
 // been lost. Any other difference is a *release.ConflictError, and nothing is changed. For functions Lambda itself compares
 // the revision and writes in one step. Step Functions cannot: the routing is read, compared and then written, and a
 // change by someone else in the milliseconds between is overwritten. Weights of state machines are whole percents; others
-// are refused.
+// are refused. Of record sets see setSetsRouting.
 func (t *Target) SetRouting(ctx context.Context, want release.AliasRouting) (release.AliasRouting, error) {
 	if err := want.Routing.Validate(); err != nil {
 		return release.AliasRouting{}, fmt.Errorf("%s: %w", want.Ref, err)
 	}
-	if want.Ref.Kind == release.KindStateMachine {
+	switch want.Ref.Kind {
+	case release.KindStateMachine:
 		return t.setMachineRouting(ctx, want)
+	case release.KindRecordSets:
+		return t.setSetsRouting(ctx, want)
 	}
 	return t.setFunctionRouting(ctx, want)
 }

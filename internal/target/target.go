@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -42,6 +43,7 @@ type Target struct {
 	states   *sfn.Client
 	gateway  *apigatewayv2.Client
 	deploy   *codedeploy.Client
+	zones    *route53.Client
 	sts      *sts.Client
 	iam      *iam.Client
 	region   string
@@ -72,7 +74,7 @@ func New(cfg aws.Config, o Options) *Target {
 		newLimiter().install(&cfg)
 	}
 	t := &Target{
-		lambda: lambda.NewFromConfig(cfg), states: sfn.NewFromConfig(cfg), gateway: apigatewayv2.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
+		lambda: lambda.NewFromConfig(cfg), states: sfn.NewFromConfig(cfg), gateway: apigatewayv2.NewFromConfig(cfg), zones: route53.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		deploy: codedeploy.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
 	}
 	if cfg.BaseEndpoint != nil {
