@@ -1,6 +1,6 @@
 # One line per target; `make help` reads the comments.
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint bench bench-lambda conformance
+.PHONY: help build demo test race lint bench bench-lambda conformance exchanges
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,3 +33,6 @@ bench-lambda: ## the invocations, cold starts and environments of docs/performan
 
 conformance: ## replay recorded answers of AWS, when they are at hand in ../shared/conformance (needs Python and boto3)
 	.ci/conformance
+
+exchanges: ## record what the target suite says and hears on the wire anew, and hold it against AWS's models (needs Python and boto3)
+	.ci/exchanges record

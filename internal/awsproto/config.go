@@ -23,7 +23,7 @@ type Config struct {
 	Fallback http.Handler
 	// Logger gets the errors that callers must not see; nil means slog.Default.
 	Logger *slog.Logger
-	// Lazy prepares a service at its first request, and not in [NewMux], which then does not find what is wrong with a table: a
-	// test that makes a mux of the same tables has to. A service takes some milliseconds.
+	// Lazy prepares services and operations at their first requests, and not in [NewMux], which then does not find what is
+	// wrong with a table: a test that makes a mux of the same tables has to. A service takes some milliseconds.
 	Lazy bool
 }

@@ -18,7 +18,7 @@ import (
 
 // fuzzPlan is of an input with every kind of member.
 func fuzzPlan(tb testing.TB, t reflect.Type) *plan {
-	c, err := (&Service{Unions: cloudwatchUnions}).newCodec()
+	c, err := (&Service{Unions: cloudwatchUnions, Protocols: []Protocol{AWSQuery}}).newCodec()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -130,12 +130,16 @@ func FuzzForm(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	f.Fuzz(func(_ *testing.T, body string) {
+	f.Fuzz(func(t *testing.T, body string) {
 		form, err := url.ParseQuery(body)
 		if err != nil {
 			return
 		}
-		_ = decodeForm(p, form, reflect.New(p.typ).Elem())
+		if root, err := decodeForm(p, form, reflect.New(p.typ).Elem()); err == nil {
+			if _, err := json.Marshal(root.document(p)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }
 

@@ -44,7 +44,7 @@ func NewMux(cfg Config, services ...*Service) (*Mux, error) {
 			s.maxLen = DefaultMaxBody
 		}
 		if !cfg.Lazy {
-			if err := s.ready(); err != nil {
+			if err := s.check(); err != nil {
 				return nil, err
 			}
 		}
@@ -69,7 +69,20 @@ func NewMux(cfg Config, services ...*Service) (*Mux, error) {
 	return m, nil
 }
 
-// ready checks the table and prepares its plans, once.
+// check prepares all that the table has.
+func (s *Service) check() error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	for _, o := range s.Operations {
+		if err := o.op.ready(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready prepares what finds the table's operations, once; each of them is prepared by its own ready.
 func (s *Service) ready() error {
 	s.once.Do(func() {
 		if err := s.build(); err != nil {
@@ -102,7 +115,7 @@ func (s *Service) build() error {
 		}
 		byName[op.name] = op
 		op.svc = s
-		if err := op.build(c, routes); err != nil {
+		if err := op.enter(routes); err != nil {
 			return fmt.Errorf("operation %s: %w", op.name, err)
 		}
 	}
@@ -123,20 +136,13 @@ func (s *Service) rest() (Protocol, bool) {
 	return 0, false
 }
 
-func (op *operation) build(c *codec, routes *router) (err error) {
+// enter puts the operation among the service's routes, where it has any.
+func (op *operation) enter(routes *router) (err error) {
 	if op.refused && !op.svc.speaks(RESTXML) {
 		return errors.New("only REST-XML knows operations that are refused")
 	}
 	if op.raw != nil && !op.svc.speaks(RESTJSON) {
 		return errors.New("a raw operation needs the protocol restJson1")
-	}
-	if op.raw == nil && !op.refused {
-		if op.inPlan, err = c.plan(op.in); err != nil {
-			return err
-		}
-		if op.outPlan, err = c.plan(op.out); err != nil {
-			return err
-		}
 	}
 	if _, rest := op.svc.rest(); !rest {
 		return nil
@@ -150,10 +156,39 @@ func (op *operation) build(c *codec, routes *router) (err error) {
 	if op.rest, err = newRestPlan(op); err != nil {
 		return err
 	}
-	if op.svc.speaks(RESTXML) && op.outPlan != nil && op.needsRoot() {
+	return routes.add(op)
+}
+
+// ready prepares the plans of the operation's types, once; its service is ready.
+func (op *operation) ready() error {
+	op.once.Do(func() {
+		if err := op.build(op.svc.codec); err != nil {
+			op.fault = fmt.Errorf("service %s: operation %s: %w", op.svc.Name, op.name, err)
+		}
+	})
+	return op.fault
+}
+
+func (op *operation) build(c *codec) (err error) {
+	if op.raw != nil || op.refused {
+		return nil
+	}
+	if op.inPlan, err = c.plan(op.in); err != nil {
+		return err
+	}
+	if op.outPlan, err = c.plan(op.out); err != nil {
+		return err
+	}
+	if op.rest == nil {
+		return nil
+	}
+	if err := op.rest.bind(op); err != nil {
+		return err
+	}
+	if op.svc.speaks(RESTXML) && op.needsRoot() {
 		return errors.New("an output with members in the body needs the name of its element (Root)")
 	}
-	return routes.add(op)
+	return nil
 }
 
 // Call tells a handler about the request that it serves.
@@ -162,8 +197,9 @@ type Call struct {
 	AccessKeyID string // "" when the request was not signed
 	Region      string // of the credential's scope; "" when the request was not signed
 	Host        string
-	// Document is the request in JSON, for what the SDK's types cannot tell, such as a zero from nothing; nil in other
-	// protocols. It must not be changed.
+	TraceID     string // the request's X-Amzn-Trace-Id, of at most 1,024 bytes
+	// Document is the request in JSON, for what the SDK's types cannot tell, such as a zero from nothing; a form is given as
+	// the same in JSON, and it is nil in other protocols. It must not be changed.
 	Document []byte
 
 	log           *slog.Logger

@@ -40,6 +40,7 @@ type plan struct {
 	time   timeRule
 	fields []field        // of a struct
 	byWire map[string]int // wire name → index in fields
+	byForm map[string]int // name in the Query protocol → index in fields; nil where that is not spoken
 	union  []variant      // of a union
 	schema *smithy.Schema // of a struct whose module has schemas; may be nil
 	target map[string]int // lower-cased Go name → index in fields, for bindings
@@ -59,8 +60,17 @@ type field struct {
 	// enum members and strings that are no pointers are absent when empty; other plain scalars are always written,
 	// since the SDK drops the pointer only where the model gives a default.
 	emptyAbsent bool
-	item        string         // element of a list's items in REST-XML; "" means the list's own name, without a wrapper
+	xml         string         // name in XML and in forms; wire where the model has no other
+	item        string         // element of a list's items in XML; "" means the list's own name, without a wrapper
+	entry       entryNames     // of a map, in the Query protocol
 	schema      *smithy.Schema // of the member; may be nil
+}
+
+// entryNames says how a map's entries look in the Query protocol: flat in the parent, each under the map's own name, or as
+// "entry" within it.
+type entryNames struct {
+	flat       bool
+	key, value string
 }
 
 type variant struct {
@@ -218,9 +228,6 @@ func (c *codec) buildStruct(p *plan, t reflect.Type, path string, fresh map[refl
 		if p.schema != nil && member == nil {
 			return &UnsupportedTypeError{Type: f.Type, Member: path + "." + f.Name, Reason: "the SDK's schema has no such member"}
 		}
-		if _, flat := smithy.SchemaTrait[*traits.XMLFlattened](member); flat && c.query {
-			return &UnsupportedTypeError{Type: f.Type, Member: path + "." + f.Name, Reason: "flattened lists of the Query protocol are not written here"}
-		}
 		fp, err := c.build(f.Type, path+"."+f.Name, fresh)
 		if err != nil {
 			return err
@@ -234,6 +241,14 @@ func (c *codec) buildStruct(p *plan, t reflect.Type, path string, fresh map[refl
 			name: f.Name, wire: c.wireName(t, f.Name, member), index: i, plan: fp, schema: member,
 			emptyAbsent: fp.kind == kindString, item: "member",
 		}
+		fd.xml = fd.wire
+		if c.query {
+			fd.readForm(member)
+			if p.byForm == nil {
+				p.byForm = map[string]int{}
+			}
+			p.byForm[fd.xml] = len(p.fields)
+		}
 		if item, ok := c.lists[t.Name()+"."+f.Name]; ok {
 			fd.item = item
 		}
@@ -245,6 +260,27 @@ func (c *codec) buildStruct(p *plan, t reflect.Type, path string, fresh map[refl
 		p.fields = append(p.fields, fd)
 	}
 	return nil
+}
+
+// readForm takes the names of the Query protocol from the member's schema, which may be nil.
+func (f *field) readForm(member *smithy.Schema) {
+	f.xml = xmlName(member, f.wire)
+	_, f.entry.flat = smithy.SchemaTrait[*traits.XMLFlattened](member)
+	if f.plan.kind == kindMap {
+		f.entry.key, f.entry.value = "key", "value"
+		if member != nil {
+			f.entry.key, f.entry.value = xmlName(member.MapKey(), "key"), xmlName(member.MapValue(), "value")
+		}
+	} else if f.entry.flat {
+		f.item = ""
+	}
+}
+
+func xmlName(member *smithy.Schema, otherwise string) string {
+	if n, ok := smithy.SchemaTrait[*traits.XMLName](member); ok {
+		return n.Name
+	}
+	return otherwise
 }
 
 func (c *codec) buildUnion(p *plan, t reflect.Type, path string, fresh map[reflect.Type]*plan) error {

@@ -15,8 +15,8 @@ type formNode struct {
 	children map[string]*formNode
 }
 
-// decodeForm reads the Query protocol's parameters into the struct v.
-func decodeForm(p *plan, form url.Values, v reflect.Value) error {
+// decodeForm reads the Query protocol's parameters into the struct v, and gives them as a tree.
+func decodeForm(p *plan, form url.Values, v reflect.Value) (*formNode, error) {
 	root := &formNode{}
 	for key, values := range form {
 		if len(values) == 0 {
@@ -26,7 +26,7 @@ func decodeForm(p *plan, form url.Values, v reflect.Value) error {
 		depth := 0
 		for part := range strings.SplitSeq(key, ".") {
 			if depth++; depth > 2*maxDepth {
-				return serialization("The parameter name " + strconv.Quote(key[:64]) + " is nested too deep")
+				return nil, serialization("The parameter name " + strconv.Quote(key[:64]) + " is nested too deep")
 			}
 			next := n.children[part]
 			if next == nil {
@@ -40,17 +40,68 @@ func decodeForm(p *plan, form url.Values, v reflect.Value) error {
 		}
 		n.value, n.set = values[0], true
 	}
-	return root.structure(p, v)
+	return root, root.structure(p, v)
+}
+
+// document gives a tree that was decoded as the JSON document that says the same.
+func (n *formNode) document(p *plan) any {
+	switch p.kind {
+	case kindPointer:
+		return n.document(p.elem)
+	case kindStruct:
+		m := map[string]any{}
+		for name, child := range n.children {
+			if i, ok := p.byForm[name]; ok {
+				f := &p.fields[i]
+				if f.plan.kind == kindMap {
+					m[f.wire] = child.entries(f.plan, f.entry)
+				} else {
+					m[f.wire] = child.document(f.plan)
+				}
+			}
+		}
+		return m
+	case kindList:
+		items, _ := n.items("member")
+		all := make([]any, len(items))
+		for i, item := range items {
+			all[i] = item.document(p.elem)
+		}
+		return all
+	case kindMap:
+		return n.entries(p, entryNames{key: "key", value: "value"})
+	case kindInt:
+		i, _ := strconv.ParseInt(n.value, 10, 64)
+		return i
+	case kindBool:
+		return n.value == "true"
+	}
+	return n.value
+}
+
+func (n *formNode) entries(p *plan, names entryNames) map[string]any {
+	items, _ := n.items("entry")
+	m := map[string]any{}
+	for _, item := range items {
+		m[item.children[names.key].value] = item.children[names.value].document(p.elem)
+	}
+	return m
 }
 
 func (n *formNode) structure(p *plan, v reflect.Value) error {
 	for name, child := range n.children {
-		i, ok := p.byWire[name]
+		i, ok := p.byForm[name]
 		if !ok {
 			continue
 		}
 		f := &p.fields[i]
-		if err := child.decode(f.plan, v.Field(f.index)); err != nil {
+		var err error
+		if f.plan.kind == kindMap {
+			err = child.mapping(f.plan, v.Field(f.index), f.entry)
+		} else {
+			err = child.decode(f.plan, v.Field(f.index))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -69,7 +120,7 @@ func (n *formNode) decode(p *plan, v reflect.Value) error {
 	case kindList:
 		return n.list(p, v)
 	case kindMap:
-		return n.mapping(p, v)
+		return n.mapping(p, v, entryNames{key: "key", value: "value"})
 	case kindStruct:
 		if n.set && n.value != "" && len(n.children) == 0 {
 			return serialization("Unexpected value where a structure was expected")
@@ -126,16 +177,16 @@ func (n *formNode) list(p *plan, v reflect.Value) error {
 	return nil
 }
 
-func (n *formNode) mapping(p *plan, v reflect.Value) error {
+func (n *formNode) mapping(p *plan, v reflect.Value, names entryNames) error {
 	items, err := n.items("entry")
 	if err != nil {
 		return err
 	}
 	out := reflect.MakeMap(p.typ)
 	for _, item := range items {
-		key, value := item.children["key"], item.children["value"]
+		key, value := item.children[names.key], item.children[names.value]
 		if key == nil || !key.set || value == nil {
-			return serialization("A map entry needs a key and a value")
+			return serialization("A map entry needs a " + names.key + " and a " + names.value)
 		}
 		val := reflect.New(p.elem.typ).Elem()
 		if err := value.decode(p.elem, val); err != nil {

@@ -41,6 +41,7 @@ type bound struct {
 	wire  string
 }
 
+// newRestPlan reads the path; bind does the rest.
 func newRestPlan(op *operation) (*restPlan, error) {
 	segs, query, err := parsePath(op.http.path)
 	if err != nil {
@@ -55,13 +56,14 @@ func newRestPlan(op *operation) (*restPlan, error) {
 	if len(rp.labels) > maxLabels {
 		return nil, fmt.Errorf("path %q has more than %d labels", op.http.path, maxLabels)
 	}
-	if op.raw != nil || op.refused {
-		return rp, nil
-	}
+	return rp, nil
+}
+
+func (rp *restPlan) bind(op *operation) error {
 	if err := rp.bindInput(op); err != nil {
-		return nil, err
+		return err
 	}
-	return rp, rp.bindOutput(op)
+	return rp.bindOutput(op)
 }
 
 func (rp *restPlan) bindInput(op *operation) error {

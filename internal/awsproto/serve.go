@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +62,9 @@ func (c *callContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// maxTraceID bounds a trace header, in bytes.
+const maxTraceID = 1024
+
 // serve answers a call whose service and protocol are known.
 func (q *request) serve() {
 	if q.mux.cfg.Verify != nil {
@@ -80,7 +84,14 @@ func (q *request) serve() {
 		q.fail(q.unknown())
 		return
 	}
+	if err := q.op.ready(); err != nil {
+		q.fail(err)
+		return
+	}
 	q.call = Call{RequestID: q.id, AccessKeyID: q.scope.accessKey, Region: q.scope.region, Host: q.r.Host, log: q.mux.log}
+	if trace := header(q.r, "X-Amzn-Trace-Id"); len(trace) <= maxTraceID {
+		q.call.TraceID = trace
+	}
 	q.ctx = callContext{q.r.Context(), &q.call}
 	if q.op.raw != nil {
 		q.serveRaw(&q.ctx)
@@ -300,7 +311,15 @@ func (q *request) document() ([]byte, error) {
 
 func (q *request) decode(v reflect.Value) error {
 	if q.proto == AWSQuery && q.form != nil {
-		return decodeForm(q.op.inPlan, q.form, v)
+		if m := q.svc.URLMember; m != "" && !q.form.Has(m) && q.r.URL.Path != "/" {
+			q.form.Set(m, "http://"+q.r.Host+q.r.URL.EscapedPath())
+		}
+		root, err := decodeForm(q.op.inPlan, q.form, v)
+		if err != nil {
+			return err
+		}
+		q.call.Document, err = json.Marshal(root.document(q.op.inPlan))
+		return err
 	}
 	if q.proto == RESTXML {
 		return q.decodeXML(v)

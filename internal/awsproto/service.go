@@ -67,8 +67,11 @@ type Service struct {
 	Target     string   // prefix of X-Amz-Target and service in RPC paths: "AWSStepFunctions"; "" for none
 	APIVersion string   // Version of the Query protocol and XML: "2011-06-15"
 	Namespace  string   // XML namespace: "https://sts.amazonaws.com/doc/2011-06-15/"
-	Protocols  []Protocol
-	Naming     Naming
+	// URLMember is the parameter that the address of a request stands for in the Query protocol when it is not given: a
+	// client may post what it wants of a queue to the queue's own URL. "" for none.
+	URLMember string
+	Protocols []Protocol
+	Naming    Naming
 	// BodyTime is the format of timestamps in JSON bodies where no schema says otherwise. apigatewayv2 has [DateTime].
 	BodyTime TimeFormat
 	// Names lists wire names that the naming does not give, by "GoType.GoField": {"Thing.URL": "url"}.
@@ -116,9 +119,12 @@ type operation struct {
 	header  string       // that a REST-XML request must have
 	refused bool         // known by name only
 
-	svc             *Service
+	svc  *Service
+	rest *restPlan // nil without a route; but for the path, ready makes it
+
+	once            sync.Once // of ready
+	fault           error     // of ready
 	inPlan, outPlan *plan
-	rest            *restPlan
 }
 
 // Op makes an operation of a handler over the SDK's types. Its name is the input type's name without "Input".

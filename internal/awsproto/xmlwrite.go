@@ -69,10 +69,13 @@ func appendXMLMembers(b []byte, p *plan, v reflect.Value, depth int, only []bool
 		if only != nil && !only[i] || absent(f, fv) {
 			continue
 		}
-		if f.plan.kind == kindList && f.item != "member" {
+		switch {
+		case f.plan.kind == kindList && f.item != "member":
 			b, err = appendXMLItems(b, f, fv, depth+1)
-		} else {
-			b, err = appendXML(b, f.wire, f.plan, fv, depth+1)
+		case f.plan.kind == kindMap && f.entry.flat:
+			b, err = appendXMLEntries(b, f.xml, f.entry, f.plan.elem, fv, depth+1)
+		default:
+			b, err = appendXML(b, f.xml, f.plan, fv, depth+1)
 		}
 		if err != nil {
 			return nil, err
@@ -85,9 +88,9 @@ func appendXMLMembers(b []byte, p *plan, v reflect.Value, depth int, only []bool
 func appendXMLItems(b []byte, f *field, v reflect.Value, depth int) (_ []byte, err error) {
 	item := f.item
 	if item == "" {
-		item = f.wire
+		item = f.xml
 	} else {
-		b = append(b, "<"+f.wire+">"...)
+		b = append(b, "<"+f.xml+">"...)
 	}
 	for i := range v.Len() {
 		if b, err = appendXML(b, item, f.plan.elem, v.Index(i), depth+1); err != nil {
@@ -95,7 +98,21 @@ func appendXMLItems(b []byte, f *field, v reflect.Value, depth int) (_ []byte, e
 		}
 	}
 	if f.item != "" {
-		b = append(b, "</"+f.wire+">"...)
+		b = append(b, "</"+f.xml+">"...)
+	}
+	return b, nil
+}
+
+// appendXMLEntries writes the entries of a map, each as an element of its own.
+func appendXMLEntries(b []byte, tag string, names entryNames, elem *plan, v reflect.Value, depth int) (_ []byte, err error) {
+	for _, k := range sortedKeys(v) {
+		b = append(b, "<"+tag+"><"+names.key+">"...)
+		b = appendXMLText(b, k.String())
+		b = append(b, "</"+names.key+">"...)
+		if b, err = appendXML(b, names.value, elem, v.MapIndex(k), depth+1); err != nil {
+			return nil, err
+		}
+		b = append(b, "</"+tag+">"...)
 	}
 	return b, nil
 }
@@ -135,14 +152,8 @@ func appendXML(b []byte, tag string, p *plan, v reflect.Value, depth int) (_ []b
 			}
 		}
 	case kindMap:
-		for _, k := range sortedKeys(v) {
-			b = append(b, "<entry><key>"...)
-			b = appendXMLText(b, k.String())
-			b = append(b, "</key>"...)
-			if b, err = appendXML(b, "value", p.elem, v.MapIndex(k), depth+1); err != nil {
-				return nil, err
-			}
-			b = append(b, "</entry>"...)
+		if b, err = appendXMLEntries(b, "entry", entryNames{key: "key", value: "value"}, p.elem, v, depth); err != nil {
+			return nil, err
 		}
 	case kindStruct:
 		if b, err = appendXMLMembers(b, p, v, depth, nil); err != nil {

@@ -289,6 +289,13 @@ func (d *doctor) traffic(ctx context.Context, s *session) {
 	tell("traffic", entrances, err)
 	access, err := s.target.Access(ctx, s.manifest.Spec)
 	tell("roles", access, err)
+	r, err := settings(s.manifest)
+	if err != nil {
+		d.fail("manifest", err)
+		return
+	}
+	callers, err := s.target.Callers(ctx, s.manifest.Spec, r.Hooks())
+	tell("hooks", callers, err)
 	if quiet {
 		d.say("traffic", checkOK, "nothing bypasses the aliases, and executions in flight keep their access")
 	}

@@ -18,11 +18,12 @@ import (
 // hooks runs the hooks of a session's rollout. Commands run in the manifest's folder.
 func (a *app) hooks(s *session) controller.Hooks {
 	return controller.NewHooks(controller.HookConfig{
-		Functions: port{s.target},
-		Workflows: workflows{s.target},
-		HTTP:      health.NewHTTPClient(),
-		Command:   a.hookCommand(s.manifest.Dir),
-		Clock:     s.clock,
+		Functions:   port{s.target},
+		Workflows:   workflows{s.target},
+		Deployments: s.target,
+		HTTP:        health.NewHTTPClient(),
+		Command:     a.hookCommand(s.manifest.Dir),
+		Clock:       s.clock,
 	})
 }
 

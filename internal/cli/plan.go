@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,7 +83,11 @@ func (a *app) plan(ctx context.Context) (planned, error) {
 	if err != nil {
 		return doc, err
 	}
-	doc.Findings = append(doc.Findings, access...)
+	callers, err := s.target.Callers(ctx, spec, doc.Rollout.Hooks())
+	if err != nil {
+		return doc, err
+	}
+	doc.Findings = slices.Concat(doc.Findings, access, callers)
 	doc.Permissions = target.Permissions(doc.Identity, spec, uses(doc.Rollout, s.ledger))
 	return doc, nil
 }
@@ -108,6 +113,11 @@ func uses(r rollout.Settings, books ledger.Ledger) target.Uses {
 	u := target.Uses{Alarms: len(r.Check.Alarms) > 0, Metrics: r.Bake > 0 && r.CheckBake}
 	for _, step := range r.Strategy.Steps {
 		u.Metrics = u.Metrics || step.Check
+	}
+	for _, h := range r.Hooks() {
+		if h.CodeDeploy != nil {
+			u.Deployments = append(u.Deployments, *h.CodeDeploy)
+		}
 	}
 	if in, ok := books.(placed); ok && ledger.IsS3(in.Place()) {
 		u.Ledger = in.Place()

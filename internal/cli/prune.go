@@ -27,10 +27,14 @@ func (f *pruneFlags) add(c *cobra.Command) {
 }
 
 func (f *pruneFlags) request(a *app, s *session) controller.PruneRequest {
-	return controller.PruneRequest{
+	r := controller.PruneRequest{
 		Ledger: s.ledger, Versions: s.target, Spec: s.manifest.Spec, Owner: owner(),
 		Releases: f.releases, Grace: f.grace, Progress: a.progress, Clock: s.clock,
 	}
+	if s.cfg.BaseEndpoint == nil { // AWS lists executions by and by, and says not how late
+		r.Settle = 10 * time.Second
+	}
+	return r
 }
 
 func (f *pruneFlags) valid() error {

@@ -8,16 +8,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -31,6 +35,48 @@ func scriptBucket(ts *testscript.TestScript, neg bool, args []string) {
 	client := s3.NewFromConfig(awsOf(ts), func(o *s3.Options) { o.UsePathStyle = true })
 	_, err := client.CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &args[0]})
 	ts.Check(err)
+}
+
+// scriptQueue is: queue NAME. It makes a queue.
+func scriptQueue(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: queue NAME")
+	}
+	_, err := sqs.NewFromConfig(awsOf(ts)).CreateQueue(context.Background(), &sqs.CreateQueueInput{QueueName: &args[0]})
+	ts.Check(err)
+}
+
+// scriptOnce is: once FUNCTION:ALIAS. Events that fail there are not tried again.
+func scriptOnce(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: once FUNCTION:ALIAS")
+	}
+	function, name := splitAlias(ts, args[0])
+	_, err := lambda.NewFromConfig(awsOf(ts)).PutFunctionEventInvokeConfig(context.Background(), &lambda.PutFunctionEventInvokeConfigInput{
+		FunctionName: &function, Qualifier: &name, MaximumRetryAttempts: aws.Int32(0),
+	})
+	ts.Check(err)
+}
+
+// scriptLetter is: letter NAME REGEXP. It waits for a message of a queue, and takes it.
+func scriptLetter(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: letter NAME REGEXP")
+	}
+	client, ctx := sqs.NewFromConfig(awsOf(ts)), context.Background()
+	q, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &args[0]})
+	ts.Check(err)
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		got, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: q.QueueUrl, WaitTimeSeconds: 5, VisibilityTimeout: 600})
+		ts.Check(err)
+		for _, m := range got.Messages {
+			if !regexp.MustCompile(args[1]).MatchString(aws.ToString(m.Body)) {
+				ts.Fatalf("the message is %q", aws.ToString(m.Body))
+			}
+			return
+		}
+	}
+	ts.Fatalf("%s has no message", args[0])
 }
 
 // scriptHalf is: half FUNCTION:ALIAS VERSION PERCENT. It gives a second version a share of an alias.
@@ -158,5 +204,30 @@ func scriptProvisioned(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := strings.Join(all, ", "); got != args[1] {
 		ts.Fatalf("%s has provisioned %q, want %q", args[0], got, args[1])
+	}
+}
+
+// scriptDeployments is: deployments STATUS.... It waits until CodeDeploy's deployments have these statuses.
+func scriptDeployments(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: deployments STATUS...")
+	}
+	client, ctx := codedeploy.NewFromConfig(awsOf(ts)), context.Background()
+	for end := time.Now().Add(2 * time.Minute); ; {
+		list, err := client.ListDeployments(ctx, &codedeploy.ListDeploymentsInput{})
+		ts.Check(err)
+		var got []string
+		for _, id := range list.Deployments {
+			d, err := client.GetDeployment(ctx, &codedeploy.GetDeploymentInput{DeploymentId: &id})
+			ts.Check(err)
+			got = append(got, string(d.DeploymentInfo.Status))
+		}
+		slices.Reverse(got)
+		if slices.Equal(got, args) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the deployments are %q, want %q", got, args)
+		}
 	}
 }

@@ -72,6 +72,9 @@ func (r testRun) Run() int {
 //	zip FILE [ENTRY]                make a zip with one entry
 //	newer FOLDER                    make a data folder that a newer teal has written
 //	bucket NAME                     make a bucket
+//	queue NAME                      make a queue
+//	once FUNCTION:ALIAS             events that fail are not tried again
+//	letter NAME REGEXP              wait until the queue has a message that matches
 //	half FUNCTION:ALIAS VERSION PERCENT  someone else gives VERSION a share of the alias
 //	point FUNCTION:ALIAS VERSION    the same as drift
 //	forget FUNCTION VERSION         someone else deletes a version
@@ -86,6 +89,7 @@ func (r testRun) Run() int {
 //	weights NAME SLOT=WEIGHT...     those must be the CNAMEs, with these weights
 //	answers NAME SLOT PERCENT       so many of the DNS's answers must lead to the slot
 //	visit NAME                      ask the DNS and then what it leads to, steadily until the script ends
+//	deployments STATUS...           wait until CodeDeploy's deployments have these statuses, the oldest first
 //	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -96,9 +100,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "until": scriptUntil, "json": scriptJSON, "routes": scriptRoutes, "drift": scriptDrift,
 			"traffic": scriptTraffic, "nothing": scriptNothing, "zip": scriptZip, "newer": scriptNewer,
-			"bucket": scriptBucket, "half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
+			"bucket": scriptBucket, "queue": scriptQueue, "once": scriptOnce, "letter": scriptLetter,
+			"half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
 			"alarm": scriptAlarm, "layer": scriptLayer, "provision": scriptProvision, "provisioned": scriptProvisioned,
 			"zone": scriptZone, "record": scriptRecord, "entrance": scriptEntrance, "weights": scriptWeights, "answers": scriptAnswers, "visit": scriptVisit,
+			"deployments": scriptDeployments,
 		},
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tealdeploy/teal/internal/clock"
 	"github.com/tealdeploy/teal/internal/front"
+	"github.com/tealdeploy/teal/internal/headstart"
 	"github.com/tealdeploy/teal/internal/platform"
 	"github.com/tealdeploy/teal/internal/trace"
 )
@@ -54,6 +55,7 @@ deploy goes by the platform's time.`,
 			if err := a.ready(s, data); err != nil {
 				return errors.Join(err, s.Close())
 			}
+			headstart.Over()
 			select {
 			case <-c.Context().Done():
 				a.progress("stopping")

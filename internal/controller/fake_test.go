@@ -26,7 +26,9 @@ type cloud struct {
 	revision  int
 	functions map[string][]string // digests by name; the version is the place, from 1
 	workflows map[string][]string
-	writes    []string // every routing written, in order
+	writes    []string             // every routing written, in order
+	born      map[string]time.Time // when a version was published, by name and number
+	gone      map[string]bool      // versions that were deleted
 	invoked   []string
 	payloads  [][]byte
 	latency   time.Duration
@@ -38,6 +40,7 @@ type cloud struct {
 func newCloud() *cloud {
 	return &cloud{
 		aliases: map[release.Ref]release.AliasRouting{}, functions: map[string][]string{}, workflows: map[string][]string{},
+		born: map[string]time.Time{}, gone: map[string]bool{},
 		latency: 100 * time.Millisecond,
 	}
 }
@@ -58,6 +61,7 @@ func (c *cloud) PublishFunction(ctx context.Context, f release.Function) (releas
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, isNew := publish(c.functions, f.Name, f.Digest())
+	c.bear(f.Name, n, isNew)
 	return release.FunctionVersion{
 		Key: f.Key, Name: f.Name, Version: n, Digest: f.Digest(), New: isNew,
 		ARN: "arn:aws:lambda:us-east-1:000000000000:function:" + f.Name + ":" + n,
@@ -71,7 +75,14 @@ func (c *cloud) PublishWorkflow(ctx context.Context, w release.Workflow, pinned 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, isNew := publish(c.workflows, w.Name, string(pinned))
+	c.bear(w.Name, n, isNew)
 	return release.StateMachineVersion{Key: w.Key, Name: w.Name, New: isNew, ARN: machineARN(w.Name, n)}, nil
+}
+
+func (c *cloud) bear(name, version string, isNew bool) {
+	if isNew {
+		c.born[name+":"+version] = time.Now()
+	}
 }
 
 func machineARN(name, version string) string {
@@ -283,6 +294,7 @@ func (m *mortal) SetCurrent(ctx context.Context, l ledger.Lock, c ledger.Current
 // bench is everything that a test of the controller needs. Processes are numbered; those in dead are gone.
 type bench struct {
 	t      *testing.T
+	app    func(code string) release.Spec
 	cloud  *cloud
 	health *health
 	ledger ledger.Ledger
@@ -290,6 +302,7 @@ type bench struct {
 	pid    int
 	ids    int
 	attend bool
+	hooks  controller.Hooks // nil for the default
 	states []rollout.State
 	notes  []string
 }
@@ -306,7 +319,7 @@ func quickDir(t *testing.T) string {
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, cloud: newCloud(), health: &health{see: good}, dead: map[int]bool{}}
+	b := &bench{t: t, app: spec, cloud: newCloud(), health: &health{see: good}, dead: map[int]bool{}}
 	var mu sync.Mutex
 	l, err := ledger.Folder(quickDir(t), ledger.WithProcesses("here", func(pid int) bool {
 		mu.Lock()
@@ -329,7 +342,7 @@ func (b *bench) controller(m *mortal) *controller.Controller {
 	}
 	m.Target, m.Ledger = b.cloud, b.ledger
 	c, err := controller.New(controller.Config{
-		Target: m, Health: b.health, Ledger: m, Attend: b.attend,
+		Target: m, Health: b.health, Ledger: m, Attend: b.attend, Hooks: b.hooks,
 		Owner: ledger.Owner{By: "ann", Host: "here", PID: b.pid},
 		NewID: func(kind string) string {
 			b.ids++
@@ -372,7 +385,7 @@ var gradual = []rollout.Shift{{Weight: 10, Pause: time.Minute, Check: true}, {We
 // blue brings the first release in.
 func (b *bench) blue() {
 	b.t.Helper()
-	out, err := b.controller(nil).Run(b.t.Context(), controller.Request{Spec: spec("blue"), Settings: settings(gradual...), By: "ann"})
+	out, err := b.controller(nil).Run(b.t.Context(), controller.Request{Spec: b.app("blue"), Settings: settings(gradual...), By: "ann"})
 	if err != nil || out.ExitCode != controller.ExitDone {
 		b.t.Fatalf("the first release: exit %d, %v, %s", out.ExitCode, err, out.State.Cause)
 	}

@@ -46,6 +46,18 @@ type Workflows interface {
 	Execution(ctx context.Context, executionARN string) (status, output, failure string, err error)
 }
 
+// Deployments lets CodeDeploy call hooks that are written for it, by a deployment of an alias that nobody else uses.
+type Deployments interface {
+	// Deploy begins the deployment of a run, or finds the one that a controller began that has died since. Another deployment
+	// that keeps the group busy is waited for. After an error no deployment of the run was begun, as far as can be known.
+	Deploy(ctx context.Context, run rollout.RunHook) (id string, err error)
+	// Deployment reads one: its status as CodeDeploy has it, once it has ended what its lifecycle events say, and why it
+	// failed.
+	Deployment(ctx context.Context, id string) (status, output, failure string, err error)
+	// Withdraw stops the deployment of a run where one is under way, and removes its alias. It may be repeated.
+	Withdraw(ctx context.Context, run rollout.RunHook) error
+}
+
 // Command runs a command by a shell. document goes to its standard input, variables are added to its environment. output is
 // the end of what it wrote; failure says how it failed, and is empty when it exited with 0. err means that it could not be
 // started, or that ctx ended.
@@ -55,9 +67,11 @@ type Command func(ctx context.Context, command string, variables []string, docum
 type HookConfig struct {
 	Functions Functions
 	Workflows Workflows
-	HTTP      *http.Client
-	Command   Command
-	Clock     clock.Clock // default: clock.System
+	// Deployments calls the functions that are written for CodeDeploy.
+	Deployments Deployments
+	HTTP        *http.Client
+	Command     Command
+	Clock       clock.Clock // default: clock.System
 }
 
 // NewHooks runs hooks: functions and workflows at their exact green versions, HTTP requests, and commands. Approvals are not
@@ -76,6 +90,9 @@ type hooks struct{ c HookConfig }
 
 // Run implements Hooks. That a hook takes longer than its timeout is a failure of it.
 func (h hooks) Run(ctx context.Context, e rollout.RunHook) (rollout.HookResult, error) {
+	if e.Hook.CodeDeploy != nil && h.c.Deployments != nil {
+		return h.deployment(ctx, e)
+	}
 	document, err := json.Marshal(hookCall{
 		RolloutID: e.Rollout, ReleaseID: e.Release, App: e.App, Stage: e.Stage,
 		Functions: e.Functions, Workflows: e.Workflows,
@@ -87,7 +104,7 @@ func (h hooks) Run(ctx context.Context, e rollout.RunHook) (rollout.HookResult, 
 	defer cancel()
 	var r rollout.HookResult
 	switch {
-	case e.Hook.Function != "" && h.c.Functions != nil:
+	case e.Hook.Function != "" && e.Hook.CodeDeploy == nil && h.c.Functions != nil:
 		r, err = h.function(limited, e, document)
 	case e.Hook.Workflow != "" && h.c.Workflows != nil:
 		r, err = h.workflow(limited, e, document)
@@ -104,8 +121,12 @@ func (h hooks) Run(ctx context.Context, e rollout.RunHook) (rollout.HookResult, 
 	if err != nil {
 		return rollout.HookResult{}, err
 	}
-	r.Output = strings.ToValidUTF8(r.Output[:min(len(r.Output), keptOutput)], "�")
+	r.Output = kept(r.Output)
 	return r, nil
+}
+
+func kept(output string) string {
+	return strings.ToValidUTF8(output[:min(len(output), keptOutput)], "�")
 }
 
 // function succeeds only by answering {"status": "Succeeded"}; a function error and any other answer are failures.
@@ -118,7 +139,7 @@ func (h hooks) function(ctx context.Context, e rollout.RunHook, document []byte)
 	if functionError != "" {
 		r.Reason = fmt.Sprintf("function error %s: %s", functionError, r.Output)
 		if forCodeDeploy(r.Output) {
-			r.Reason += ": it seems to be written for CodeDeploy, which has no part in this rollout: it must answer with a status, see Hooks in docs/manifest.md"
+			r.Reason += ": it seems to be written for CodeDeploy: write protocol: CodeDeploy at the hook, or let it answer with a status, see Hooks in docs/manifest.md"
 		}
 		return r, nil
 	}
@@ -179,14 +200,21 @@ func (h hooks) workflow(ctx context.Context, e rollout.RunHook, document []byte)
 		default:
 			return rollout.HookResult{Reason: fmt.Sprintf("execution %s %s: %s", e.Run, status, failure), Output: failure}, nil
 		}
-		woken := make(chan struct{})
-		stop := h.c.Clock.AfterFunc(pollExecution, func() { close(woken) })
-		select {
-		case <-ctx.Done():
-			stop()
-			return rollout.HookResult{}, ctx.Err()
-		case <-woken:
+		if err := h.pause(ctx, pollExecution); err != nil {
+			return rollout.HookResult{}, err
 		}
+	}
+}
+
+func (h hooks) pause(ctx context.Context, d time.Duration) error {
+	woken := make(chan struct{})
+	stop := h.c.Clock.AfterFunc(d, func() { close(woken) })
+	select {
+	case <-ctx.Done():
+		stop()
+		return ctx.Err()
+	case <-woken:
+		return nil
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tealdeploy/teal/internal/alias"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
 	"github.com/tealdeploy/teal/internal/rollout"
@@ -88,6 +89,9 @@ func summary(s rollout.State, now time.Time) ledger.Rollout {
 		}
 		if a.Read && a.Actual.Routing.Primary != "" {
 			r.After = append(r.After, a.Actual)
+		}
+		if a.Touched && a.Green != "" {
+			r.Between = append(r.Between, release.AliasRouting{Ref: a.Ref, Routing: alias.Routing{Primary: a.Green}})
 		}
 	}
 	return r

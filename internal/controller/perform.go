@@ -20,6 +20,8 @@ func timeout(e rollout.Effect) time.Duration {
 		return 10 * time.Minute // a new function may take minutes to become active
 	case e.AwaitChange != nil:
 		return 5 * time.Minute // Route 53 takes a minute as a rule
+	case byCodeDeploy(e):
+		return 2*e.RunHook.Hook.Timeout + 30*time.Second // a group may be busy for as long first
 	case e.RunHook != nil:
 		return e.RunHook.Hook.Timeout + 30*time.Second // the hook's own timeout is a result; this only is the last resort
 	case e.Check != nil:
@@ -31,7 +33,13 @@ func timeout(e rollout.Effect) time.Duration {
 // do performs one effect and gives its answer, always.
 func (p *pump) do(ctx context.Context, e rollout.Effect) rollout.Event {
 	ev := rollout.Event{Kind: rollout.EventResult, Effect: e.ID}
-	err := p.slot(ctx, func() error { return p.act(ctx, e, &ev) })
+	act := func() error { return p.act(ctx, e, &ev) }
+	var err error
+	if byCodeDeploy(e) { // it takes no place, for one that is withdrawn while it waits for a place would not be taken back
+		err = act()
+	} else {
+		err = p.slot(ctx, act)
+	}
 	if err != nil {
 		ev.Error = err.Error()
 		ev.Refused = refused(err)
@@ -129,7 +137,7 @@ func (e *cannot) Error() string { return e.why }
 // refused reports whether an error says that nothing was done and that repeating is useless: AWS blames the caller, and
 // not for being too quick or for a state that passes.
 func refused(err error) bool {
-	if c := (*cannot)(nil); errors.As(err, &c) || errors.Is(err, release.ErrUnsupported) || errors.Is(err, release.ErrUnfit) {
+	if c := (*cannot)(nil); errors.As(err, &c) || errors.Is(err, release.ErrUnsupported) || errors.Is(err, release.ErrRefused) {
 		return true
 	}
 	var api smithy.APIError

@@ -29,7 +29,8 @@ type PruneRequest struct {
 	Releases int           // how many of the newest releases stay, beside the current and the previous one
 	Grace    time.Duration // since a version was published or had traffic
 	DryRun   bool
-	Clock    clock.Clock // the endpoint's, as grace and the windows of executions are; default clock.System
+	Settle   time.Duration // how far behind the endpoint's lists may be
+	Clock    clock.Clock   // the endpoint's, as grace and the windows of executions are; default clock.System
 	Progress func(format string, args ...any)
 }
 
@@ -81,7 +82,7 @@ func remember(ctx context.Context, r PruneRequest, inv *release.Inventory) error
 		if until.IsZero() {
 			until = inv.At
 		}
-		for _, routings := range [][]release.AliasRouting{ro.Before, ro.After} {
+		for _, routings := range [][]release.AliasRouting{ro.Before, ro.Between, ro.After} {
 			for _, a := range routings {
 				if a.Ref.Kind == release.KindRecordSets {
 					continue
@@ -124,29 +125,84 @@ func prune(ctx context.Context, c *chore, r PruneRequest) (p Pruned, err error) 
 	if p.Versions, err = Survey(ctx, r); err != nil {
 		return p, err
 	}
-	spared := map[release.Kind]int{}
+	var workflows, functions []release.Kept
 	for _, k := range p.Versions {
-		if !k.Deletable() {
-			continue
+		switch {
+		case !k.Deletable():
+		case k.Kind == release.KindStateMachine:
+			workflows = append(workflows, k)
+		default:
+			functions = append(functions, k)
 		}
-		what := fmt.Sprintf("%s %s, version %s", k.Kind, k.Name, k.ARN[strings.LastIndexByte(k.ARN, ':')+1:])
+	}
+	if err := p.remove(ctx, c, r, workflows); err != nil {
+		return p, err
+	}
+	if len(functions) > 0 && len(p.Spared) > 0 {
 		// A state machine version that stays after all pins function versions that were not kept for its sake.
-		if k.Kind == release.KindFunction && spared[release.KindStateMachine] > 0 {
-			p.Spared = append(p.Spared, what+": a state machine version that may call it was not deleted")
+		for _, k := range functions {
+			p.Spared = append(p.Spared, named(k)+": a state machine version that may call it was not deleted")
+		}
+		return p, nil
+	}
+	if len(functions) > 0 && len(p.Deleted) > 0 {
+		if functions, err = p.stillUnused(ctx, r, functions); err != nil {
+			return p, err
+		}
+	}
+	return p, p.remove(ctx, c, r, functions)
+}
+
+func named(k release.Kept) string {
+	return fmt.Sprintf("%s %s, version %s", k.Kind, k.Name, k.ARN[strings.LastIndexByte(k.ARN, ':')+1:])
+}
+
+// stillUnused looks again after state machine versions were deleted: an execution may have started on one in the moment before,
+// which goes on and needs what it calls. From now on none can.
+func (p *Pruned) stillUnused(ctx context.Context, r PruneRequest, functions []release.Kept) (still []release.Kept, err error) {
+	if r.Progress != nil && r.Settle > 0 {
+		r.Progress("looking again in %s, before functions go", r.Settle)
+	}
+	settled := time.NewTimer(r.Settle)
+	defer settled.Stop()
+	select {
+	case <-settled.C:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	now, err := Survey(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	reasons := map[string][]string{}
+	for _, k := range now {
+		reasons[k.ARN] = k.Reasons
+	}
+	for _, k := range functions {
+		if why := reasons[k.ARN]; len(why) > 0 {
+			p.Spared = append(p.Spared, named(k)+": "+strings.Join(why, "; "))
 			continue
 		}
+		still = append(still, k)
+	}
+	return still, nil
+}
+
+// remove deletes versions, and goes on with the next when one cannot be deleted.
+func (p *Pruned) remove(ctx context.Context, c *chore, r PruneRequest, versions []release.Kept) error {
+	for _, k := range versions {
+		what := named(k)
 		if r.Progress != nil {
 			r.Progress("deleting %s", what)
 		}
 		if err := c.do(ctx, "delete "+what, func(ctx context.Context) error { return r.Versions.Delete(ctx, k) }); err != nil {
 			if ctx.Err() != nil || errors.Is(err, ledger.ErrFenced) {
-				return p, err
+				return err
 			}
-			spared[k.Kind]++
 			p.Spared = append(p.Spared, what+": "+err.Error())
 			continue
 		}
 		p.Deleted = append(p.Deleted, k.ARN)
 	}
-	return p, nil
+	return nil
 }

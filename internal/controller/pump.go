@@ -26,24 +26,32 @@ type pump struct {
 	spec *release.Spec
 
 	sinceSnapshot int
-	running       map[int64]func() // cancels the effect
+	running       map[int64]context.CancelCauseFunc
 	results       chan rollout.Event
 	stopped       chan struct{}
 	wg            sync.WaitGroup
+	leftMu        sync.Mutex
+	left          []string // what could not be taken back
 	slots         chan struct{}
 }
 
 // drive feeds events to the machine until the rollout has ended, has paused, or ctx ends.
 func (p *pump) drive(ctx context.Context, first []rollout.Event) (Outcome, error) {
-	p.running = map[int64]func(){}
+	p.running = map[int64]context.CancelCauseFunc{}
 	p.results, p.stopped = make(chan rollout.Event), make(chan struct{})
 	p.slots = make(chan struct{}, p.c.Parallel)
 	err := p.loop(ctx, first)
 	close(p.stopped)
+	p.withdraw()
 	for _, cancel := range p.running {
-		cancel()
+		cancel(nil)
 	}
 	p.wg.Wait()
+	if p.c.Notes != nil {
+		for _, text := range p.left {
+			p.c.Notes(rollout.Note{At: p.c.Clock.Now().UTC().Round(0), Level: rollout.Warning, Text: text})
+		}
+	}
 
 	// What is left to write must be written also when ctx has ended: that is how the next controller finds its way.
 	last := context.WithoutCancel(ctx)
@@ -66,6 +74,7 @@ func (p *pump) drive(ctx context.Context, first []rollout.Event) (Outcome, error
 // loop is the only goroutine that touches the state.
 func (p *pump) loop(ctx context.Context, first []rollout.Event) error {
 	p.observe()
+	before := rollout.Outstanding(p.s)
 	waiting, err := p.wishes(ctx) // left while nobody drove the rollout
 	if err != nil {
 		return err
@@ -76,6 +85,7 @@ func (p *pump) loop(ctx context.Context, first []rollout.Event) error {
 	if err := p.absorb(ctx, first, true); err != nil {
 		return err
 	}
+	p.withdrawLeft(ctx, before)
 	renew, stopRenew := p.after(renewEvery)
 	poll, stopPoll := p.after(p.c.Poll)
 	defer func() { stopRenew(); stopPoll() }()
@@ -137,7 +147,7 @@ func (p *pump) absorb(ctx context.Context, events []rollout.Event, strict bool) 
 	var refused error
 	for _, ev := range events {
 		if p.running[ev.Effect] != nil && (ev.Kind == rollout.EventResult || ev.Kind == rollout.EventWake) {
-			p.running[ev.Effect]()
+			p.running[ev.Effect](nil)
 			delete(p.running, ev.Effect)
 		}
 		ev.At = p.c.Clock.Now().UTC().Round(0) // as it is when it comes back from the journal
@@ -231,9 +241,7 @@ func (p *pump) wishes(ctx context.Context) ([]rollout.Event, error) {
 
 // perform starts what is outstanding and not yet running, and cancels what runs and is no longer outstanding.
 func (p *pump) perform(ctx context.Context) {
-	outstanding := map[int64]bool{}
 	for _, e := range rollout.Outstanding(p.s) {
-		outstanding[e.ID] = true
 		if p.running[e.ID] != nil {
 			continue
 		}
@@ -241,17 +249,55 @@ func (p *pump) perform(ctx context.Context) {
 			p.running[e.ID] = p.wake(e)
 			continue
 		}
-		effectCtx, cancel := context.WithTimeout(ctx, timeout(e))
-		p.running[e.ID] = cancel
-		p.wg.Go(func() {
-			defer cancel()
-			p.deliver(p.do(effectCtx, e))
-		})
+		p.running[e.ID] = p.begin(ctx, e)
+	}
+	p.withdraw()
+}
+
+// begin performs an effect in a goroutine of its own.
+func (p *pump) begin(ctx context.Context, e rollout.Effect) context.CancelCauseFunc {
+	ctx, cancel := context.WithCancelCause(ctx)
+	limited, end := context.WithTimeout(ctx, timeout(e))
+	p.wg.Go(func() {
+		defer cancel(nil)
+		defer end()
+		ev := p.do(limited, e)
+		if byCodeDeploy(e) && ev.Error != "" && errors.Is(context.Cause(ctx), errWithdrawn) {
+			p.leftMu.Lock()
+			p.left = append(p.left, fmt.Sprintf("the deployment of hook %s may still run: %s", e.RunHook.Hook.Name, ev.Error))
+			p.leftMu.Unlock()
+		}
+		p.deliver(ev)
+	})
+	return cancel
+}
+
+// withdraw cancels what runs and is no longer outstanding.
+func (p *pump) withdraw() {
+	outstanding := map[int64]bool{}
+	for _, e := range rollout.Outstanding(p.s) {
+		outstanding[e.ID] = true
 	}
 	for id, cancel := range p.running {
 		if !outstanding[id] {
-			cancel()
+			cancel(errWithdrawn)
 			delete(p.running, id)
+		}
+	}
+}
+
+// withdrawLeft takes back hooks that a controller before this one began at CodeDeploy and that nobody wants any more: they
+// were outstanding when the rollout was taken up, and a wish has ended that.
+func (p *pump) withdrawLeft(ctx context.Context, before []rollout.Effect) {
+	wanted := map[int64]bool{}
+	for _, e := range rollout.Outstanding(p.s) {
+		wanted[e.ID] = true
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	cancel(errWithdrawn)
+	for _, e := range before {
+		if byCodeDeploy(e) && !wanted[e.ID] {
+			p.begin(ctx, e)
 		}
 	}
 }
@@ -264,11 +310,11 @@ func (p *pump) deliver(ev rollout.Event) {
 }
 
 // wake sets a timer for a Wake effect and returns how to withdraw it.
-func (p *pump) wake(e rollout.Effect) (cancel func()) {
+func (p *pump) wake(e rollout.Effect) (cancel context.CancelCauseFunc) {
 	stop := p.c.Clock.AfterFunc(e.Wake.At.Sub(p.c.Clock.Now()), func() {
 		p.deliver(rollout.Event{Kind: rollout.EventWake, Effect: e.ID})
 	})
-	return func() { stop() }
+	return func(error) { stop() }
 }
 
 // after gives a channel that is closed when d has passed.

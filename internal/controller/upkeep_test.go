@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tealdeploy/teal/internal/alias"
@@ -13,6 +14,7 @@ import (
 	"github.com/tealdeploy/teal/internal/controller"
 	"github.com/tealdeploy/teal/internal/ledger"
 	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/rollout"
 )
 
 // shelf is versions in memory.
@@ -97,6 +99,54 @@ func TestPruneSparesWhatASparedWorkflowMayCall(t *testing.T) {
 	if want := []string{"m:2"}; !slices.Equal(s.deleted, want) || len(p.Spared) != 3 {
 		t.Errorf("deleted %v, spared %v", s.deleted, p.Spared)
 	}
+}
+
+// An execution that starts on a state machine version in the moment before it is deleted goes on, and what it calls stays.
+func TestPruneLooksAgainBeforeFunctionsGo(t *testing.T) {
+	l, s := books(t), oldShelf()
+	s.each = func(arn string) {
+		m := &s.inv.Machines[0]
+		if arn == "m:2" {
+			m.Executions = []release.SeenExecution{{ARN: "x:late", Version: "m:2", Status: "RUNNING", Pins: m.Versions[1].Pins}}
+			m.Versions = m.Versions[2:]
+		}
+	}
+	p, err := controller.Prune(t.Context(), pruning(l, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"m:1", "m:2", "f:1"}; !slices.Equal(s.deleted, want) || len(p.Spared) != 1 || !strings.Contains(p.Spared[0], "function f, version 2: execution late of state machine m calls it") {
+		t.Errorf("deleted %v, spared %v", s.deleted, p.Spared)
+	}
+}
+
+// Green that went back had traffic too.
+func TestPruneCountsGreenThatWentBackAsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.blue()
+		b.health.see = func(rollout.Check) (rollout.Counts, error) { return rollout.Counts{Requests: 100, Errors: 50}, nil }
+		out, err := b.controller(nil).Run(t.Context(), controller.Request{Spec: spec("green"), Settings: settings(gradual...), By: "ann"})
+		if err != nil || out.State.Phase != rollout.RolledBack {
+			t.Fatalf("%v, %s", err, out.State.Phase)
+		}
+		all, err := b.ledger.Rollouts(t.Context(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := oldShelf()
+		s.inv.Functions[0].Name = "shop-a"
+		r := pruning(b.ledger, s)
+		r.DryRun, r.Grace = true, time.Hour
+		p, err := controller.Prune(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(p.Versions, func(k release.Kept) bool { return k.ARN == "f:2" })
+		if !strings.Contains(strings.Join(p.Versions[i].Reasons, ", "), "had traffic within the grace period") {
+			t.Errorf("version 2, which went back, is kept because %v; the ledger says %+v", p.Versions[i].Reasons, all)
+		}
+	})
 }
 
 func TestPruneKeepsWhatTheLedgerKnows(t *testing.T) {

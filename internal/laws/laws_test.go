@@ -21,7 +21,7 @@ const module = "github.com/tealdeploy/teal"
 // ranks is the house: arrows point only downwards or sideways, never up. A package that is not named here takes the
 // rank of its nearest named parent; one that has none fails the test.
 var ranks = map[string]int{
-	"internal/alias": 0, "internal/arn": 0, "internal/fault": 0,
+	"internal/alias": 0, "internal/arn": 0, "internal/fault": 0, "internal/headstart": 0,
 
 	"internal/release": 1, "internal/rollout": 1, "internal/asl": 1, "internal/jsonpath": 1, "internal/jsonata": 1,
 	"internal/vtl": 1,

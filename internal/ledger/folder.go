@@ -292,12 +292,14 @@ func (f *FolderLedger) Commands(_ context.Context, app, rollout string, after in
 	return readLog(f.path(app, "rollouts", rollout, "commands.log"), func(c Command) bool { return c.Seq > after })
 }
 
-// name is what applications, releases and rollouts may be called: it becomes the name of a file.
-var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// isName reports whether applications, releases and rollouts may be called so: it becomes the name of a file.
+func isName(n string) bool { return len(n) <= 128 && name.MatchString(n) }
 
 func names(given ...string) error {
 	for _, n := range given {
-		if !name.MatchString(n) {
+		if !isName(n) {
 			return fmt.Errorf("ledger: %q cannot be a name: use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit", n)
 		}
 	}
@@ -363,7 +365,7 @@ func list[T any](f *FolderLedger, app, folder string, read func(name string) (T,
 	}
 	var all []T
 	for _, e := range entries {
-		if !name.MatchString(e.Name()) {
+		if !isName(e.Name()) {
 			continue // written aside by a writer that died
 		}
 		one, err := read(e.Name())

@@ -149,6 +149,8 @@ type Rollout struct {
 
 	Before []release.AliasRouting `json:"before,omitempty"` // as recorded when it began
 	After  []release.AliasRouting `json:"after,omitempty"`  // as last known
+	// Between is what may have had traffic in between, beside those: green, also of a rollout that went back.
+	Between []release.AliasRouting `json:"between,omitempty"`
 }
 
 // Entry is one entry of a rollout's journal.

@@ -50,7 +50,7 @@ type S3Option func(*S3Ledger)
 // WithS3Clock measures silence by a clock of the caller's.
 func WithS3Clock(now func() time.Time) S3Option { return func(s *S3Ledger) { s.now = now } }
 
-var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`) // of 63 characters at most
 
 // IsS3 reports whether the place of a ledger is one in S3, such as s3://bucket/prefix.
 func IsS3(place string) bool { return strings.HasPrefix(place, "s3://") }
@@ -59,7 +59,7 @@ func IsS3(place string) bool { return strings.HasPrefix(place, "s3://") }
 func S3(client *s3.Client, place string, options ...S3Option) (*S3Ledger, error) {
 	rest, ok := strings.CutPrefix(place, "s3://")
 	bucket, prefix, _ := strings.Cut(rest, "/")
-	if !ok || !bucketForm.MatchString(bucket) {
+	if !ok || len(bucket) > 63 || !bucketForm.MatchString(bucket) {
 		return nil, fmt.Errorf("ledger %q is no place in S3: write it as s3://bucket/prefix", place)
 	}
 	if prefix = strings.Trim(prefix, "/"); prefix != "" {
@@ -345,7 +345,7 @@ func listS3[T any](ctx context.Context, s *S3Ledger, app, folder string, read fu
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(n string) bool { return !name.MatchString(n) })
+	found = slices.DeleteFunc(found, func(n string) bool { return !isName(n) })
 	all := make([]*T, len(found))
 	if err := parallel(ctx, len(found), func(ctx context.Context, i int) error {
 		one, err := read(ctx, found[i])

@@ -20,6 +20,7 @@ type application struct {
 	functions map[string]bool
 	workflows map[string]bool
 	checked   bool // a check or an analysis was read
+	called    []called
 }
 
 // defaults are the provider's settings for every function.

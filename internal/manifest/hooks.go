@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -42,6 +43,8 @@ func (a *application) hook(f field) (h rollout.Hook, ok bool) {
 		return h, len(a.faults) == before
 	}
 	kinds := 0
+	var protocol, tests field
+	var tested string
 	kind := func(read func(field)) func(field) {
 		return func(f field) { kinds++; read(f) }
 	}
@@ -60,6 +63,12 @@ func (a *application) hook(f field) (h rollout.Hook, ok bool) {
 				a.fault(f.node, f.path+" is false", "remove the hook")
 			}
 		}),
+		"protocol": func(f field) {
+			if protocol = f; a.oneOf(f, "CodeDeploy") != "" {
+				h.CodeDeploy = &rollout.CodeDeploy{}
+			}
+		},
+		"tests":   func(f field) { tests, tested = f, a.functionKey(f) },
 		"input":   func(f field) { h.Input = a.jsonText(f) },
 		"timeout": func(f field) { h.Timeout = a.positive(f, "timeout: 5m") },
 		"retries": func(f field) { h.Retries = a.integer(f, 0, 10, "", "retries: 2") },
@@ -72,12 +81,100 @@ func (a *application) hook(f field) (h rollout.Hook, ok bool) {
 		a.fault(f.node, f.path+" takes exactly one of function, workflow, http, command and approval", "write one of "+hookExample)
 	case h.Input != "" && h.Workflow == "":
 		a.fault(f.node, f.path+" has an input, which only a workflow takes", "remove input:")
+	case h.CodeDeploy != nil && h.Function == "":
+		a.fault(protocol.key, f.path+" has a protocol, which only a function takes", "remove protocol:")
+	case tests.node != nil && h.CodeDeploy == nil:
+		a.fault(tests.key, f.path+" names a function that it tests, which only protocol: CodeDeploy takes: other hooks are told all of them", "remove tests:")
+	case h.CodeDeploy != nil && h.Timeout > rollout.CodeDeployPatience:
+		a.fault(protocol.key, fmt.Sprintf("%s has a timeout of %s; CodeDeploy waits for %s at most", f.path, h.Timeout, rollout.CodeDeployPatience), "write timeout: 1h, or less")
 	case h.Retries > 0 && h.Approval:
 		a.fault(f.node, f.path+" has retries, which an approval does not take", "remove retries:")
 	default:
+		if h.CodeDeploy != nil {
+			h.CodeDeploy.Tests = tested
+			a.called = append(a.called, called{h.CodeDeploy, protocol, f.path})
+		}
 		return h, true
 	}
 	return h, false
+}
+
+// called is a hook that CodeDeploy calls; what it needs is known when the whole of rollout is.
+type called struct {
+	hook     *rollout.CodeDeploy
+	protocol field
+	path     string // of the hook
+}
+
+// readCodeDeploy reads by which deployment group hooks are called.
+func (a *application) readCodeDeploy(f field) {
+	c := &a.m.Rollout.Hooks.CodeDeploy
+	name := func(f field, example string) string {
+		return a.matching(f, groupForm, "a name of at most 100 letters, digits and . _ + = , @ -", example)
+	}
+	a.object(f, map[string]func(field){
+		"application": func(f field) { c.Application = name(f, "application: shop") },
+		"group":       func(f field) { c.Group = name(f, "group: hooks") },
+		"serviceRole": func(f field) { c.ServiceRole = a.role(f) },
+	}, map[string]string{"role": "write serviceRole:", "deploymentGroup": "write group:"})
+}
+
+// https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_CreateDeploymentGroup.html
+var groupForm = newForm(`^[A-Za-z0-9._+=,@-]{1,100}$`)
+
+// settleCalled gives every hook that CodeDeploy calls its deployment group, and the function that it tests: where only one
+// is no hook itself, that one.
+func (a *application) settleCalled() {
+	o := a.m.Rollout.Hooks.CodeDeploy
+	for _, c := range a.called {
+		if c.hook.Tests == "" {
+			c.hook.Tests = a.onlyTested()
+		}
+		if c.hook.Tests == "" {
+			a.fault(c.protocol.key, c.path+" does not say which function it tests: a deployment of CodeDeploy is of one", "write tests: with the key of a function")
+			continue
+		}
+		for _, fn := range a.m.Spec.Functions {
+			if fn.Key == c.hook.Tests && (fn.Alias == rollout.HookAlias || fn.Preview == rollout.HookAlias) {
+				a.fault(c.protocol.key, c.path+" needs the alias "+rollout.HookAlias+" for itself", "give function "+fn.Key+" another alias, such as live")
+			}
+		}
+		if o.ServiceRole == "" && (o.Application == "" || o.Group == "") {
+			a.fault(c.protocol.key, c.path+" is to be called by CodeDeploy, which needs a deployment group",
+				"write hooks: {codeDeploy: {serviceRole: <ARN of the role that CodeDeploy takes on>}}, or application: and group: of one that exists")
+			continue
+		}
+		*c.hook = rollout.CodeDeploy{Tests: c.hook.Tests, Application: o.Application, Group: o.Group, ServiceRole: o.ServiceRole}
+		if c.hook.Application == "" {
+			c.hook.Application = "teal-" + a.m.Spec.App
+		}
+		if c.hook.Group == "" {
+			c.hook.Group = "hooks"
+		}
+	}
+}
+
+// onlyTested is the key of the only function that is no hook, or empty.
+func (a *application) onlyTested() string {
+	o, is := a.m.Rollout, map[string]bool{}
+	all := slices.Concat(o.Hooks.BeforeAllowTraffic, o.Hooks.AfterAllowTraffic)
+	for _, s := range o.Steps {
+		all = append(all, s.Hooks...)
+	}
+	for _, h := range all {
+		is[h.Function] = true
+	}
+	only := ""
+	for key := range a.functions {
+		switch {
+		case is[key]:
+		case only != "":
+			return ""
+		default:
+			only = key
+		}
+	}
+	return only
 }
 
 // functionKey reads the key of a function of this manifest.

@@ -145,7 +145,7 @@ func TestLoadReadsEveryField(t *testing.T) {
 	ten, half, person := 10, 30*time.Second, time.Duration(0)
 	wantRollout := Rollout{
 		Steps: []Step{{SetWeight: &ten}, {Pause: &half}, {Check: true}, {Pause: &person}, {Check: true}}, StepWait: 90 * time.Second,
-		Hooks: Hooks{[]rollout.Hook{{Function: "check"}}, []rollout.Hook{{Function: "check"}, {Function: "work"}}},
+		Hooks: Hooks{BeforeAllowTraffic: []rollout.Hook{{Function: "check"}}, AfterAllowTraffic: []rollout.Hook{{Function: "check"}, {Function: "work"}}},
 		Check: Check{MaxErrorRate: &rate, MinRequests: 20, Timeout: 5 * time.Minute},
 	}
 	if !reflect.DeepEqual(m.Rollout, wantRollout) {
@@ -431,19 +431,51 @@ rollout:
 	}
 }
 
+func TestHooksThatCodeDeployCalls(t *testing.T) {
+	functions := `functions:
+  a: {handler: a.b, code: src}
+  b: {handler: a.b, code: src}
+  c: {handler: a.b, code: src}
+`
+	for text, want := range map[string]rollout.CodeDeploy{
+		// The only function that is no hook is the one that is tested, wherever hooks stand.
+		"hooks: {beforeAllowTraffic: {function: a, protocol: CodeDeploy}, codeDeploy: {serviceRole: 'arn:aws:iam::123456789012:role/r'}}\n  steps: [{hook: b}]": {
+			Tests: "c", Application: "teal-shop", Group: "hooks", ServiceRole: "arn:aws:iam::123456789012:role/r",
+		},
+		"hooks: {codeDeploy: {application: x, group: y}, beforeAllowTraffic: {function: a, protocol: CodeDeploy, tests: b}}": {Tests: "b", Application: "x", Group: "y"},
+	} {
+		m, err := Load(filepath.Join(write(t, map[string]string{"teal.yaml": head + functions + "rollout:\n  " + text + "\n"}), "teal.yaml"), env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Rollout.Hooks.BeforeAllowTraffic[0].CodeDeploy; got == nil || *got != want {
+			t.Errorf("%s is read as %+v, want %+v", text, got, want)
+		}
+	}
+}
+
 func TestFaultsOfChecksAndHooks(t *testing.T) {
 	for text, want := range map[string]string{
-		"hooks: {beforeAllowTraffic: {function: hello, command: x}}":            "exactly one of function, workflow, http, command and approval",
-		"hooks: {beforeAllowTraffic: {workflow: nowhere}}":                      "nowhere",
-		"hooks: {beforeAllowTraffic: {http: {url: 'http://example.com/'}}}":     "plain http to another machine",
-		"hooks: {beforeAllowTraffic: {http: {method: GET}}}":                    "has no url",
-		"hooks: {beforeAllowTraffic: {command: x, input: {}}}":                  "which only a workflow takes",
-		"hooks: {beforeAllowTraffic: {approval: false}}":                        "is false",
-		"check: {compare: {errors: {level: 3}}}":                                "a number from",
-		"check: {compare: {throughput: {}}}":                                    "unknown field",
-		"alarms: [a, a]":                                                        "is there twice",
-		"type: CANARY":                                                          "needs a percentage and an interval",
-		"percentage: 10":                                                        "a percentage needs type",
+		"hooks: {beforeAllowTraffic: {function: hello, command: x}}":                         "exactly one of function, workflow, http, command and approval",
+		"hooks: {beforeAllowTraffic: {workflow: nowhere}}":                                   "nowhere",
+		"hooks: {beforeAllowTraffic: {http: {url: 'http://example.com/'}}}":                  "plain http to another machine",
+		"hooks: {beforeAllowTraffic: {http: {method: GET}}}":                                 "has no url",
+		"hooks: {beforeAllowTraffic: {command: x, input: {}}}":                               "which only a workflow takes",
+		"hooks: {beforeAllowTraffic: {approval: false}}":                                     "is false",
+		"hooks: {beforeAllowTraffic: {function: hello, protocol: CodeDeploy}}":               "which function it tests",
+		"hooks: {beforeAllowTraffic: {function: hello, protocol: CodeDeploy, tests: hello}}": "needs a deployment group",
+		"hooks: {beforeAllowTraffic: {function: hello, protocol: SNS}}":                      "takes one of CodeDeploy",
+		"hooks: {beforeAllowTraffic: {command: x, protocol: CodeDeploy}}":                    "which only a function takes",
+		"hooks: {beforeAllowTraffic: {function: hello, tests: hello}}":                       "which only protocol: CodeDeploy takes",
+		"hooks: {beforeAllowTraffic: {function: hello, protocol: CodeDeploy, timeout: 61m}}": "CodeDeploy waits for 1h0m0s",
+		"hooks: {codeDeploy: {serviceRole: me}}":                                             "the ARN of an IAM role",
+		"hooks: {codeDeploy: {group: 'a b'}}":                                                "at most 100 letters",
+		"preview: teal-hook\n  hooks: {codeDeploy: {application: a, group: b}, beforeAllowTraffic: {function: hello, protocol: CodeDeploy, tests: hello}}": "needs the alias teal-hook for itself",
+		"check: {compare: {errors: {level: 3}}}": "a number from",
+		"check: {compare: {throughput: {}}}":     "unknown field",
+		"alarms: [a, a]":                         "is there twice",
+		"type: CANARY":                           "needs a percentage and an interval",
+		"percentage: 10":                         "a percentage needs type",
 		"type: LINEAR\n  percentage: 10\n  interval: 5m\n  strategy: AllAtOnce": "a type beside a strategy",
 		"check: {probes: [{url: 'https://u:p@example.com/'}]}":                  "has credentials in it",
 		"check: {synthetic: [{payload: {}}]}":                                   "has no function",

@@ -37,6 +37,13 @@ type Step struct {
 type Hooks struct {
 	BeforeAllowTraffic []rollout.Hook
 	AfterAllowTraffic  []rollout.Hook
+	CodeDeploy         CodeDeploy
+}
+
+// CodeDeploy is the deployment group by which CodeDeploy calls the hooks that are written for it. Hooks have it filled in.
+type CodeDeploy struct {
+	Application, Group string // as written; empty when not
+	ServiceRole        string // ARN, with which both are made where they do not exist
 }
 
 const stepExample = "- setWeight: 10, - pause: {duration: 30s}, - check: true or - hook: {function: verify}"
@@ -74,6 +81,7 @@ func (a *application) readRollout(f field) {
 		"bake":     a.readBake,
 		"hooks": func(f field) {
 			a.object(f, map[string]func(field){
+				"codeDeploy":         a.readCodeDeploy,
 				"beforeAllowTraffic": func(f field) { o.Hooks.BeforeAllowTraffic = a.hooks(f) },
 				"afterAllowTraffic":  func(f field) { o.Hooks.AfterAllowTraffic = a.hooks(f) },
 			}, map[string]string{
@@ -94,6 +102,7 @@ func (a *application) readRollout(f field) {
 	if router.node != nil {
 		a.readRouter(router) // after the preview, which must not be in a slot
 	}
+	a.settleCalled()
 	switch {
 	case strategy.node != nil && steps.node != nil:
 		a.fault(steps.key, "rollout has a strategy and steps", "keep one of them")

@@ -38,6 +38,7 @@ func TestTarget(t *testing.T) {
 	r := start(t, Config{})
 	open := func(*testing.T) *target.Target { return target.New(r.aws, target.Options{WaitFor: 20 * time.Second}) }
 	t.Run("control plane", func(t *testing.T) { targettest.Exercise(t, open) })
+	t.Run("upkeep", func(t *testing.T) { targettest.ExerciseUpkeep(t, open) })
 	t.Run("invocations", func(t *testing.T) { targettest.ExerciseInvocations(t, open, function) })
 }
 

@@ -2,11 +2,13 @@ package platform
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
@@ -108,6 +110,72 @@ func TestFunctionReadsQueue(t *testing.T) {
 	for _, n := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"} {
 		if state.Attributes[n] != "0" {
 			t.Errorf("%s is %s after all was handled", n, state.Attributes[n])
+		}
+	}
+}
+
+// A task sends to a queue and goes on, or waits until the token comes back that it has sent along.
+func TestTasksSendMessages(t *testing.T) {
+	r := start(t, Config{})
+	ctx := t.Context()
+	url, _ := r.queue("tasks", nil)
+	fifo, _ := r.queue("tasks.fifo", map[string]string{"FifoQueue": "true"})
+	start := func(name, pattern, parameters string) *string {
+		t.Helper()
+		m, err := r.states.CreateStateMachine(ctx, &sfn.CreateStateMachineInput{
+			Name: &name, RoleArn: aws.String(role),
+			Definition: aws.String(`{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage` + pattern + `","Parameters":` + parameters + `,"End":true}}}`),
+		})
+		must(t, err)
+		x, err := r.states.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: m.StateMachineArn, Input: aws.String(`{"order": 7}`)})
+		must(t, err)
+		return x.ExecutionArn
+	}
+	ended := func(arn *string) string {
+		t.Helper()
+		x := r.ended(ctx, *arn)
+		return string(x.Status) + " " + aws.ToString(x.Output) + aws.ToString(x.Error) + ": " + aws.ToString(x.Cause)
+	}
+
+	plain := start("plain", "", `{"QueueUrl":"`+*url+`","MessageBody":"hello","MessageAttributes":{"colour":{"DataType":"String","StringValue":"green"}}}`)
+	m := r.next(url)
+	if *m.Body != "hello" || *m.MessageAttributes["colour"].StringValue != "green" {
+		t.Errorf("received %+v", m)
+	}
+	var out struct {
+		MD5OfMessageBody, MD5OfMessageAttributes, MessageId string
+		SdkHttpMetadata                                     struct{ HttpStatusCode int }
+		SdkResponseMetadata                                 struct{ RequestId string }
+	}
+	got := ended(plain)
+	if err := json.Unmarshal([]byte(strings.TrimSuffix(strings.TrimPrefix(got, "SUCCEEDED "), ": ")), &out); err != nil || out.MessageId != *m.MessageId ||
+		out.MD5OfMessageBody != *m.MD5OfBody || out.MD5OfMessageAttributes != *m.MD5OfMessageAttributes || out.SdkHttpMetadata.HttpStatusCode != 200 || out.SdkResponseMetadata.RequestId == "" {
+		t.Errorf("the task answers %s", got)
+	}
+
+	waiting := start("waiting", ".waitForTaskToken", `{"QueueUrl":"`+*url+`","MessageBody":{"Input.$":"$","TaskToken.$":"$$.Task.Token"}}`)
+	var body struct {
+		Input     json.RawMessage
+		TaskToken string
+	}
+	must(t, json.Unmarshal([]byte(*r.next(url).Body), &body))
+	if string(body.Input) != `{"order":7}` {
+		t.Errorf("the body has %s", body.Input)
+	}
+	_, err := r.states.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: &body.TaskToken, Output: aws.String(`"done"`)})
+	must(t, err)
+	if got := ended(waiting); got != `SUCCEEDED "done": ` {
+		t.Errorf("the task that waited: %s", got)
+	}
+
+	for name, c := range map[string]struct{ parameters, want string }{
+		"none":      {`{"QueueUrl":"` + *url + `s","MessageBody":"x"}`, "FAILED SQS.QueueDoesNotExistException: The specified queue does not exist. (Service: AmazonSQS; Status Code: 400; Error Code: AWS.SimpleQueueService.NonExistentQueue; Request ID: "},
+		"unmodeled": {`{"QueueUrl":"` + *fifo + `","MessageBody":"x"}`, "FAILED SQS.AmazonSQSException: The request must contain the parameter MessageGroupId. (Service: AmazonSQS; Status Code: 400; Error Code: MissingParameter; Request ID: "},
+		"bodiless":  {`{"QueueUrl":"x"}`, `FAILED States.Runtime: The Parameters '{"QueueUrl":"x"}' could not be used to start the Task: [The field 'MessageBody' is required but was missing]`},
+		"unknown":   {`{"QueueUrl":"x","MessageBody":"y","Delay":1}`, `FAILED States.Runtime: The Parameters '{"QueueUrl":"x","MessageBody":"y","Delay":1}' could not be used to start the Task: [The field 'Delay' is not supported by Step Functions]`},
+	} {
+		if got := ended(start(name, "", c.parameters)); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s\nwant %s", name, got, c.want)
 		}
 	}
 }

@@ -15,8 +15,8 @@ var ErrConflict = errors.New("the alias was changed by someone else")
 // ErrUnsupported says that the endpoint does not have an operation: nothing was done, and repeating is useless.
 var ErrUnsupported = errors.New("the endpoint does not support the operation")
 
-// ErrUnfit says that what routes the traffic is not made as a rollout needs it: nothing was done, and repeating is useless.
-var ErrUnfit = errors.New("it is not as a rollout needs it")
+// ErrRefused says that nothing was done and that repeating is useless: something must be put right first.
+var ErrRefused = errors.New("refused")
 
 // ConflictError is an ErrConflict with what was found in the alias's place. Found has an empty Revision when the alias is gone.
 type ConflictError struct {

@@ -65,6 +65,7 @@ type MachineInventory struct {
 	Foreign    bool // not of the application: it is never changed, and everything that it pins is kept
 	Express    bool
 	Updated    time.Time     // of its present revision, which unqualified starts use
+	Moved      time.Time     // when one of its aliases was last changed, by whomever
 	Latest     []Pin         // of that revision
 	Versions   []SeenVersion // Version is the ARN
 	Aliases    []AliasRouting
@@ -106,6 +107,8 @@ type Kept struct {
 	Created time.Time `json:"created"`
 	Size    int64     `json:"size,omitempty"` // bytes of code
 	Reasons []string  `json:"reasons,omitempty"`
+	// Moved is when an alias of the state machine was last changed, as far as was known when this was decided.
+	Moved time.Time `json:"-"`
 }
 
 // Deletable reports whether nothing needs the version.
@@ -201,6 +204,9 @@ func (k *keeper) machine(m MachineInventory) []Kept {
 			if i+1 < len(versions) {
 				last = versions[i+1].Created
 			}
+			if m.Moved.After(last) { // an alias may have been at any version until then: not all who move one tell the ledger
+				last = m.Moved
+			}
 			if served, ok := k.inv.Served[v.Version]; ok && served.After(last) {
 				last = served
 			}
@@ -219,7 +225,7 @@ func (k *keeper) machine(m MachineInventory) []Kept {
 			k.pin(v.Pins, "version "+lastPart(v.Version)+" of state machine "+m.Name)
 		}
 		if !m.Foreign {
-			out = append(out, Kept{Kind: KindStateMachine, Name: m.Name, Version: v.Version, ARN: v.ARN, Created: v.Created, Reasons: r})
+			out = append(out, Kept{Kind: KindStateMachine, Name: m.Name, Version: v.Version, ARN: v.ARN, Created: v.Created, Reasons: r, Moved: m.Moved})
 		}
 	}
 	for _, e := range m.Executions {

@@ -126,6 +126,11 @@ func TestAnExpressVersionIsKeptForItsWindow(t *testing.T) {
 		if k := Keep(inv, KeepPolicy{})[0]; k.Deletable() == kept {
 			t.Errorf("replaced %s ago: %q", ago, k.Reasons)
 		}
+		// Someone who tells no ledger has moved the alias, from who knows where.
+		inv.Machines[0] = MachineInventory{Name: "m", Express: true, Versions: oldMachines(3, pinTo), Updated: keepNow.AddDate(-1, 0, 0), Moved: keepNow.Add(-ago)}
+		if k := Keep(inv, KeepPolicy{})[0]; k.Deletable() == kept || !k.Moved.Equal(keepNow.Add(-ago)) {
+			t.Errorf("an alias moved %s ago: %q, %s", ago, k.Reasons, k.Moved)
+		}
 	}
 }
 

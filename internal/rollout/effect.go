@@ -51,7 +51,9 @@ type RunHook struct {
 	Stage       string                `json:"stage"`
 	FunctionARN string                `json:"functionArn,omitempty"` // of the hook function's exact green version
 	WorkflowARN string                `json:"workflowArn,omitempty"` // of the hook workflow's exact green version
+	Blue        string                `json:"blue,omitempty"`        // version that the function of Hook.CodeDeploy had; empty when it is new
 	Run         string                `json:"run"`                   // unique to this run; the same when it is performed again
+	Began       time.Time             `json:"began,omitzero"`        // when the run was asked for
 	Rollout     string                `json:"rollout"`
 	Release     string                `json:"release"`
 	App         string                `json:"app"`

@@ -23,6 +23,8 @@ type Hook struct {
 	// Function is the key of a function of the release. It is called at its exact green version, is told the exact versions
 	// under test, and its answer is the verdict.
 	Function string `json:"function,omitempty"`
+	// CodeDeploy is set for a function that is written for CodeDeploy's hooks: CodeDeploy calls it and is told its verdict.
+	CodeDeploy *CodeDeploy `json:"codeDeploy,omitempty"`
 	// Workflow is the key of a workflow of the release. Its exact green version is run; it must succeed.
 	Workflow string   `json:"workflow,omitempty"`
 	Input    string   `json:"input,omitempty"`   // of the workflow, JSON; default what a function is told
@@ -33,6 +35,33 @@ type Hook struct {
 	// Timeout is for one run; default 15 min, the longest that a function can run. An approval without one waits for ever.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	Retries int           `json:"retries,omitempty"` // how often a run that failed is repeated, 0 to 10
+}
+
+// CodeDeploy says by which of CodeDeploy's deployments a hook is called.
+//
+// https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html
+type CodeDeploy struct {
+	Tests       string `json:"tests"` // key of the function of the release whose versions the deployment names
+	Application string `json:"application"`
+	Group       string `json:"group"` // deployment group
+	// ServiceRole is what the group is made with, and its application, where they do not exist; empty when they must.
+	ServiceRole string `json:"serviceRole,omitempty"`
+}
+
+// HookAlias is the alias that a deployment for a hook shifts. Nothing else calls a function through it, and it is gone after.
+const HookAlias = "teal-hook"
+
+// CodeDeployPatience is how long CodeDeploy waits for a hook to tell its verdict.
+const CodeDeployPatience = time.Hour
+
+func (c *CodeDeploy) validate(keys map[string]bool) error {
+	switch {
+	case !keys[string(release.KindFunction)+c.Tests]:
+		return fmt.Errorf("no function of the release has the key %q, which it is to test", c.Tests)
+	case c.Application == "" || c.Group == "":
+		return errors.New("CodeDeploy needs an application and a deployment group")
+	}
+	return nil
 }
 
 // Request is an HTTP request and the answer that is expected of it.
@@ -111,6 +140,12 @@ func (h Hook) validate(keys map[string]bool) error {
 		return fmt.Errorf("a timeout of %s is not above zero", h.Timeout)
 	case h.Retries < 0 || h.Retries > mostRetries:
 		return fmt.Errorf("%d retries are not between 0 and %d", h.Retries, mostRetries)
+	case h.CodeDeploy != nil && h.Function == "":
+		return errors.New("only a function is called by CodeDeploy")
+	case h.CodeDeploy != nil && h.Timeout > CodeDeployPatience:
+		return fmt.Errorf("a timeout of %s is beyond the %s that CodeDeploy waits", h.Timeout, CodeDeployPatience)
+	case h.CodeDeploy != nil:
+		return h.CodeDeploy.validate(keys)
 	case h.HTTP != nil:
 		return h.HTTP.validate()
 	}
@@ -150,7 +185,7 @@ func (r *run) hooks(stage string, hooks []Hook) bool {
 		return false
 	}
 	e := &RunHook{
-		Hook: h, Stage: stage, Rollout: r.s.Plan.ID, Release: r.s.Plan.Release, App: r.s.Plan.App,
+		Hook: h, Stage: stage, Began: r.s.Now, Rollout: r.s.Plan.ID, Release: r.s.Plan.Release, App: r.s.Plan.App,
 		Functions: map[string]TestedUnit{}, Workflows: map[string]TestedUnit{},
 	}
 	for _, v := range r.s.Release.Functions {
@@ -161,6 +196,13 @@ func (r *run) hooks(stage string, hooks []Hook) bool {
 	}
 	e.Run = fmt.Sprintf("%s-%d", r.s.Plan.ID, r.s.LastID+1)
 	e.FunctionARN, e.WorkflowARN = e.Functions[h.Function].ARN, e.Workflows[h.Workflow].ARN
+	if h.CodeDeploy != nil {
+		for _, a := range r.s.Aliases {
+			if a.Ref.Kind == release.KindFunction && a.Key == h.CodeDeploy.Tests {
+				e.Blue = a.Blue
+			}
+		}
+	}
 	r.emit(Effect{RunHook: e})
 	return false
 }

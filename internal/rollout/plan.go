@@ -103,7 +103,7 @@ func (p Plan) Validate() error {
 	if err := p.Settings.validate(keys); err != nil {
 		return err
 	}
-	for _, h := range p.Settings.hooks() {
+	for _, h := range p.Settings.Hooks() {
 		for _, w := range p.Workflows {
 			if w.Key == h.Workflow && w.Type == release.TypeExpress {
 				return fmt.Errorf("hook %s: executions of Express workflow %s cannot be looked at: use a function that starts it", h.Name, w.Key)

@@ -138,7 +138,7 @@ func (r *run) publish() {
 		}
 	}
 	switch {
-	case changed == 0:
+	case changed == 0 && !r.s.Plan.Settings.Unmoved:
 		r.take("nothing-new")
 		r.note(Info, "nothing new: every alias is at its version already")
 	case r.mayMove():

@@ -24,6 +24,8 @@ type Settings struct {
 	// IgnoreAlarms goes on although alarms fire before the start. Those are left out of the checks, by name on record; all
 	// others count.
 	IgnoreAlarms bool `json:"ignoreAlarms,omitempty"`
+	// Unmoved goes through every phase also when no alias is to move. Otherwise such a rollout ends once all is published.
+	Unmoved bool `json:"unmoved,omitempty"`
 }
 
 // CheckSettings say when and by which thresholds green is judged.
@@ -147,7 +149,7 @@ func (s Settings) validate(keys map[string]bool) error {
 	if err := s.Check.validate(keys); err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
-	for _, h := range s.hooks() {
+	for _, h := range s.Hooks() {
 		if err := h.validate(keys); err != nil {
 			return fmt.Errorf("hook %s: %w", h.Name, err)
 		}
@@ -202,8 +204,8 @@ func (c CheckSettings) validate(keys map[string]bool) error {
 // mostSynthetic bounds the synthetic requests of one look, which must end before the next.
 const mostSynthetic = 100
 
-// hooks lists every hook of the rollout.
-func (s Settings) hooks() []Hook {
+// Hooks lists every hook of the rollout.
+func (s Settings) Hooks() []Hook {
 	all := slices.Concat(s.Before, s.After)
 	for _, step := range s.Strategy.Steps {
 		all = append(all, step.Hooks...)
@@ -213,7 +215,7 @@ func (s Settings) hooks() []Hook {
 
 // tests reports whether the function with a key is a hook: it is called by the rollout, so its alias may see no traffic.
 func (s Settings) tests(key string) bool {
-	return slices.ContainsFunc(s.hooks(), func(h Hook) bool { return h.Function == key })
+	return slices.ContainsFunc(s.Hooks(), func(h Hook) bool { return h.Function == key })
 }
 
 // synthetic finds the synthetic requests to the function with a key; nil when there are none.

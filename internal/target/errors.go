@@ -29,6 +29,14 @@ func (e *UnsupportedError) Unwrap() error { return e.Err }
 // Is makes it a release.ErrUnsupported.
 func (e *UnsupportedError) Is(target error) bool { return target == release.ErrUnsupported }
 
+// refusal is a release.ErrRefused: what it says is in the way of a release.
+type refusal struct{ why string }
+
+func (e *refusal) Error() string { return e.why }
+
+// Is makes it a release.ErrRefused.
+func (e *refusal) Is(target error) bool { return target == release.ErrRefused }
+
 // code gives the AWS error code of err, or "".
 func code(err error) string {
 	var api smithy.APIError

@@ -238,11 +238,14 @@ func (t *Target) machineAliases(ctx context.Context, m *release.MachineInventory
 			return err
 		}
 		for _, a := range page.StateMachineAliases {
-			r, err := t.machineRouting(ctx, release.Ref{Kind: release.KindStateMachine, Name: m.Name, Alias: shortVersion(aws.ToString(a.StateMachineAliasArn))})
+			r, changed, err := t.machineAlias(ctx, release.Ref{Kind: release.KindStateMachine, Name: m.Name, Alias: shortVersion(aws.ToString(a.StateMachineAliasArn))})
 			if err != nil {
 				return err
 			}
 			m.Aliases = append(m.Aliases, r)
+			if changed.After(m.Moved) {
+				m.Moved = changed
+			}
 		}
 		if in.NextToken = page.NextToken; aws.ToString(in.NextToken) == "" {
 			return nil
@@ -353,7 +356,9 @@ func (t *Target) deleteMachineVersion(ctx context.Context, k release.Kept) error
 		return &ErrNeeded{Why: "execution " + aws.ToString(running.Executions[0].Name) + " runs on it"}
 	case is(err, "StateMachineDoesNotExist", "ResourceNotFound"):
 		return nil
-	case err != nil && !is(err, "StateMachineTypeNotSupported"): // Express executions cannot be listed; their window is over
+	case is(err, "StateMachineTypeNotSupported") && m.Moved.After(k.Moved): // Express executions cannot be listed
+		return &ErrNeeded{Why: "an alias was changed meanwhile, and Express executions may run on it; prune again in " + release.ExpressWindow.String()}
+	case err != nil && !is(err, "StateMachineTypeNotSupported"):
 		return &ErrNeeded{Why: t.failed("its executions could not be read", "states:ListExecutions", err).Error()}
 	}
 	_, err = t.states.DeleteStateMachineVersion(ctx, &sfn.DeleteStateMachineVersionInput{StateMachineVersionArn: &k.ARN})

@@ -33,6 +33,7 @@ func (t *Target) Observe(ctx context.Context, s release.Spec) (release.Observed,
 	}
 	functions := make([]release.ObservedFunction, len(s.Functions))
 	workflows := make([]release.ObservedWorkflow, len(s.Workflows))
+	together := t.observeTogether(ctx, s.Functions)
 	g, gctx := errgroup.WithContext(ctx)
 	for i, f := range s.Functions {
 		g.Go(func() error {
@@ -41,7 +42,12 @@ func (t *Target) Observe(ctx context.Context, s release.Spec) (release.Observed,
 				return err
 			}
 			defer give()
-			if functions[i], err = t.observeFunction(gctx, f.Name); err != nil || functions[i].ARN == "" {
+			if n := together[f.Name]; n != nil && n.version > 0 {
+				functions[i], err = n.observed()
+			} else {
+				functions[i], err = t.observeFunction(gctx, f.Name)
+			}
+			if err != nil || functions[i].ARN == "" {
 				return err
 			}
 			functions[i].Routing, err = t.routingIfAny(gctx, f.Ref())
@@ -91,12 +97,40 @@ func (t *Target) routingIfAny(ctx context.Context, r release.Ref) (release.Alias
 	return a, err
 }
 
+// newest collects the versions of a function, in any order.
+type newest struct {
+	arn     string // without a version; empty when nothing was seen
+	version int    // 0 when nothing is published
+	config  types.FunctionConfiguration
+}
+
+func (n *newest) see(v types.FunctionConfiguration) {
+	if n.arn == "" {
+		n.arn = unqualified(aws.ToString(v.FunctionArn))
+	}
+	if number, err := strconv.Atoi(aws.ToString(v.Version)); err == nil && number > n.version {
+		n.version, n.config = number, v
+	}
+}
+
+func (n *newest) observed() (release.ObservedFunction, error) {
+	o := release.ObservedFunction{ARN: n.arn}
+	if n.version == 0 {
+		return o, nil
+	}
+	if e := n.config.Environment; e != nil && e.Error != nil {
+		return o, fmt.Errorf("the environment of function %s, version %d, cannot be read: %s; allow its KMS key to the caller", aws.ToString(n.config.FunctionName), n.version, aws.ToString(e.Error.Message))
+	}
+	o.Version = strconv.Itoa(n.version)
+	o.VersionARN = o.ARN + ":" + o.Version
+	o.Config = configuration(&n.config)
+	return o, nil
+}
+
 // observeFunction finds the newest published version of a function, by number. The result is zero when there is no such
 // function.
 func (t *Target) observeFunction(ctx context.Context, name string) (release.ObservedFunction, error) {
-	var o release.ObservedFunction
-	var newest *types.FunctionConfiguration
-	highest := 0
+	var n newest
 	pages := lambda.NewListVersionsByFunctionPaginator(t.lambda, &lambda.ListVersionsByFunctionInput{FunctionName: &name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -104,27 +138,45 @@ func (t *Target) observeFunction(ctx context.Context, name string) (release.Obse
 			return release.ObservedFunction{}, nil
 		}
 		if err != nil {
-			return o, t.failed("list the versions of function "+name, "lambda:ListVersionsByFunction", err)
+			return release.ObservedFunction{}, t.failed("list the versions of function "+name, "lambda:ListVersionsByFunction", err)
 		}
-		for i, v := range page.Versions {
-			if o.ARN == "" {
-				o.ARN = unqualified(aws.ToString(v.FunctionArn))
-			}
-			if n, err := strconv.Atoi(aws.ToString(v.Version)); err == nil && n > highest {
-				highest, newest = n, &page.Versions[i]
-			}
+		for _, v := range page.Versions {
+			n.see(v)
 		}
 	}
-	if newest == nil {
-		return o, nil
+	return n.observed()
+}
+
+// fewFunctions is how many functions are asked one by one: two questions of each fit into the burst that AWS takes.
+const fewFunctions = 7
+
+// observeTogether lists the versions of all functions of the account, 50 at a time, where asking for each would take longer than
+// the control plane's rate allows within a second. It finds what it finds: what is not in its result is asked one by one. It gives
+// up, as though there were nothing, where the account has so much else that listing it is no gain, and where it is not allowed.
+func (t *Target) observeTogether(ctx context.Context, functions []release.Function) map[string]*newest {
+	if len(functions) <= fewFunctions {
+		return nil
 	}
-	if e := newest.Environment; e != nil && e.Error != nil {
-		return o, fmt.Errorf("the environment of function %s, version %d, cannot be read: %s; allow its KMS key to the caller", name, highest, aws.ToString(e.Error.Message))
+	found := map[string]*newest{}
+	for _, f := range functions {
+		found[f.Name] = &newest{}
 	}
-	o.Version = strconv.Itoa(highest)
-	o.VersionARN = o.ARN + ":" + o.Version
-	o.Config = configuration(newest)
-	return o, nil
+	pages := lambda.NewListFunctionsPaginator(t.lambda, &lambda.ListFunctionsInput{FunctionVersion: types.FunctionVersionAll})
+	for range len(functions) / 2 {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil // each is asked, which tells what is wrong
+		}
+		for _, v := range page.Functions {
+			if n := found[aws.ToString(v.FunctionName)]; n != nil {
+				n.see(v)
+			}
+		}
+		if !pages.HasMorePages() {
+			return found
+		}
+	}
+	return nil
 }
 
 // unqualified takes the version off a function's ARN.
@@ -163,8 +215,8 @@ func (t *Target) observeWorkflow(ctx context.Context, name string) (release.Obse
 	highest := 0
 	for {
 		page, err := t.states.ListStateMachineVersions(ctx, versions)
-		if is(err, "StateMachineDoesNotExist", "ResourceNotFound") {
-			return release.ObservedWorkflow{}, nil
+		if is(err, "StateMachineDoesNotExist", "ResourceNotFound", "InvalidArn") {
+			break // AWS does not document how it answers here for one that does not exist; describing it tells
 		}
 		if err != nil {
 			return o, t.failed("list the versions of state machine "+name, "states:ListStateMachineVersions", err)

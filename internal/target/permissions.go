@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/rollout"
 )
 
 // resource says what an operation is permitted on.
@@ -24,6 +25,10 @@ const (
 	changes   // of any hosted zone: they have IDs of their own
 	ledgerAll // what the ledger keeps in S3
 	ledgerBucket
+	deploymentApps // of CodeDeploy
+	deploymentGroups
+	deploymentConfigs
+	serviceRoles // of deployment groups that are made
 )
 
 // permission is one operation that a release calls, with what IAM calls it. A test holds the table against the requests that
@@ -50,6 +55,8 @@ const (
 	withAlarms
 	withLedger
 	withRouter
+	withDeployments
+	withGroups // that are made where they do not exist
 	toPrune
 	toCheck // plan and doctor
 )
@@ -58,6 +65,7 @@ const (
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagementv2.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodedeploy.html
 var permissions = []permission{
 	{"STS.GetCallerIdentity", "sts:GetCallerIdentity", anything, always, false},
 	{"Lambda.CreateFunction", "lambda:CreateFunction", functions, withFunctions, false},
@@ -69,6 +77,7 @@ var permissions = []permission{
 	{"Lambda.GetFunctionConfiguration", "lambda:GetFunctionConfiguration", functions, withFunctions, false},
 	{"Lambda.ListVersionsByFunction", "lambda:ListVersionsByFunction", functions, withFunctions, false},
 	{"Lambda.PublishVersion", "lambda:PublishVersion", functions, withFunctions, false},
+	{"Lambda.ListFunctions", "lambda:ListFunctions", anything, withFunctions, true},
 	{"Lambda.GetAlias", "lambda:GetAlias", functions, withFunctions, false},
 	{"Lambda.CreateAlias", "lambda:CreateAlias", functions, withFunctions, false},
 	{"Lambda.UpdateAlias", "lambda:UpdateAlias", functions, withFunctions, false},
@@ -113,6 +122,21 @@ var permissions = []permission{
 	{"Route 53.ListResourceRecordSets", "route53:ListResourceRecordSets", hostedZone, withRouter, false},
 	{"Route 53.ChangeResourceRecordSets", "route53:ChangeResourceRecordSets", hostedZone, withRouter, false},
 	{"Route 53.GetChange", "route53:GetChange", changes, withRouter, false},
+	{"CodeDeploy.GetDeploymentGroup", "codedeploy:GetDeploymentGroup", deploymentGroups, withDeployments, false},
+	{"CodeDeploy.CreateApplication", "codedeploy:CreateApplication", deploymentApps, withGroups, false},
+	{"CodeDeploy.CreateDeploymentGroup", "codedeploy:CreateDeploymentGroup", deploymentGroups, withGroups, false},
+	{"CodeDeploy.CreateDeploymentGroup", "iam:PassRole", serviceRoles, withGroups, false},
+	{"CodeDeploy.CreateDeployment", "codedeploy:CreateDeployment", deploymentGroups, withDeployments, false},
+	{"CodeDeploy.CreateDeployment", "codedeploy:GetDeploymentConfig", deploymentConfigs, withDeployments, false},
+	{"CodeDeploy.CreateDeployment", "codedeploy:GetApplicationRevision", deploymentApps, withDeployments, false},
+	{"CodeDeploy.CreateDeployment", "codedeploy:RegisterApplicationRevision", deploymentApps, withDeployments, false},
+	{"CodeDeploy.ListDeployments", "codedeploy:ListDeployments", deploymentGroups, withDeployments, false},
+	{"CodeDeploy.BatchGetDeployments", "codedeploy:BatchGetDeployments", deploymentGroups, withDeployments, false},
+	{"CodeDeploy.GetDeployment", "codedeploy:GetDeployment", deploymentGroups, withDeployments, false},
+	{"CodeDeploy.StopDeployment", "codedeploy:StopDeployment", anything, withDeployments, false},
+	{"CodeDeploy.ListDeploymentTargets", "codedeploy:ListDeploymentTargets", anything, withDeployments, true},
+	{"CodeDeploy.BatchGetDeploymentTargets", "codedeploy:BatchGetDeploymentTargets", anything, withDeployments, true},
+	{"Lambda.DeleteAlias", "lambda:DeleteAlias", functions, withDeployments, false},
 	{"Lambda.ListAliases", "lambda:ListAliases", functions, toPrune, false},
 	{"Lambda.DeleteFunction", "lambda:DeleteFunction", functions, toPrune, false},
 	{"SFN.ListStateMachines", "states:ListStateMachines", anything, toPrune, false},
@@ -123,6 +147,7 @@ var permissions = []permission{
 	{"Lambda.ListFunctionUrlConfigs", "lambda:ListFunctionUrlConfigs", functions, toCheck, true},
 	{"Lambda.GetPolicy", "lambda:GetPolicy", functions, toCheck, true},
 	{"IAM.SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy", roles, toCheck, true},
+	{"IAM.SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy", serviceRoles, toCheck, true},
 }
 
 // Statement is what a caller of Teal needs to be allowed to do, in the form of an IAM policy's statement.
@@ -138,6 +163,8 @@ type Uses struct {
 	Metrics bool   // green is judged by what CloudWatch counts
 	Alarms  bool   // CloudWatch alarms are looked at
 	Ledger  string // place of the ledger in S3, as s3://bucket/prefix; "" when it is elsewhere
+	// Deployments are those by which CodeDeploy calls hooks.
+	Deployments []rollout.CodeDeploy
 }
 
 // Permissions lists what a release of an application, and its pruning, need to be allowed.
@@ -175,6 +202,23 @@ func Permissions(id release.Identity, s release.Spec, uses Uses) []Statement {
 		bucket, prefix, _ := strings.Cut(strings.TrimSuffix(place, "/"), "/")
 		on[ledgerBucket] = []string{fmt.Sprintf("arn:%s:s3:::%s", id.Partition, bucket)}
 		on[ledgerAll] = []string{strings.TrimSuffix(fmt.Sprintf("arn:%s:s3:::%s/%s", id.Partition, bucket, prefix), "/") + "/*"}
+	}
+	for _, d := range uses.Deployments {
+		wanted[withDeployments] = "hooks that CodeDeploy calls"
+		named := func(kind resource, name string) {
+			if a := fmt.Sprintf("arn:%s:codedeploy:%s:%s:%s", id.Partition, id.Region, id.Account, name); !slices.Contains(on[kind], a) {
+				on[kind] = append(on[kind], a)
+			}
+		}
+		named(deploymentApps, "application:"+d.Application)
+		named(deploymentGroups, "deploymentgroup:"+d.Application+"/"+d.Group)
+		named(deploymentConfigs, "deploymentconfig:"+allAtOnce)
+		if d.ServiceRole != "" {
+			wanted[withGroups] = "the deployment group of hooks, where it does not exist"
+			if !slices.Contains(on[serviceRoles], d.ServiceRole) {
+				on[serviceRoles] = append(on[serviceRoles], d.ServiceRole)
+			}
+		}
 	}
 	type group struct {
 		needs    need

@@ -23,6 +23,7 @@ import (
 
 	"github.com/tealdeploy/teal/internal/alias"
 	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/rollout"
 )
 
 // record makes the clients of a configuration tell every operation that they are asked for, as service ID and operation.
@@ -63,6 +64,19 @@ func willing(t *testing.T) string {
 			w.Header().Set("Content-Type", "text/xml")
 			_, _ = w.Write([]byte(`<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults><member><EvalActionName>lambda:InvokeFunction</EvalActionName><EvalDecision>implicitDeny</EvalDecision><EvalResourceName>x</EvalResourceName></member></EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>`))
 			return
+		case operation == "GetDeploymentGroup" && r.Header.Get("Test-Quiet") == "":
+			w.Header().Set("X-Amzn-ErrorType", "DeploymentGroupDoesNotExistException")
+			w.WriteHeader(http.StatusBadRequest)
+		case operation == "CreateDeployment":
+			answer = `{"deploymentId":"d-1"}`
+		case operation == "ListDeployments":
+			answer = `{"deployments":["d-1"]}`
+		case operation == "BatchGetDeployments":
+			answer = `{"deploymentsInfo":[{"deploymentId":"d-1","description":"teal ro-1","status":"InProgress"}]}`
+		case operation == "GetDeployment":
+			answer = `{"deploymentInfo":{"deploymentId":"d-1","status":"Failed","errorInformation":{"code":"HOOK_EXECUTION_FAILURE","message":"m"}}}`
+		case operation == "ListDeploymentTargets":
+			answer = `{"targetIds":["f"]}`
 		case strings.HasPrefix(operation, "ListStateMachineVersions"):
 			answer = `{"stateMachineVersions":[{"stateMachineVersionArn":"arn:aws:states:us-east-1:000000000000:stateMachine:m:1","creationDate":1}]}`
 		case strings.HasPrefix(operation, "ListStateMachineAliases"):
@@ -113,6 +127,8 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 	direct := spec
 	direct.Router = nil
 	_, _ = g.Observe(ctx, direct)
+	_, _ = g.Observe(ctx, spec)
+	g.observeTogether(ctx, make([]release.Function, fewFunctions+1))
 	_, _ = g.PublishFunction(ctx, f)
 	_ = g.createFunction(ctx, f)
 	_, _, _ = g.publishLatest(ctx, release.Function{Name: "f", Alias: "live", Role: f.Role, Runtime: f.Runtime, Handler: f.Handler, CodeSHA256: "c"}, true)
@@ -141,6 +157,10 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 	if found, err := g.Access(ctx, spec); err != nil || len(found) != 1 || !strings.Contains(found[0].Text, "may not invoke") {
 		t.Errorf("a role without access was not found: %v, %v", found, err)
 	}
+	driveDeployments(ctx, g, f.Name)
+	if found, err := g.Callers(ctx, spec, []rollout.Hook{calledHook}); err != nil || !slices.ContainsFunc(found, func(f Finding) bool { return strings.Contains(f.Text, "may not lambda:InvokeFunction on") }) {
+		t.Errorf("a role that may not call a hook was not found: %v, %v", found, err)
+	}
 	_ = g.Provision(ctx, "f", "1", 3)
 	if freed, err := g.Unprovision(ctx, "f", func(string) bool { return false }); err != nil || !slices.Equal(freed, []string{"9"}) {
 		t.Errorf("freed %v, %v", freed, err)
@@ -157,7 +177,7 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 		t.Errorf("only %d operations were recorded: %v", len(asked), asked)
 	}
 	id := release.Identity{Partition: "aws", Region: "us-east-1", Account: "000000000000"}
-	all := Permissions(id, spec, Uses{Metrics: true, Alarms: true, Ledger: "s3://bucket/releases"})
+	all := Permissions(id, spec, Uses{Metrics: true, Alarms: true, Ledger: "s3://bucket/releases", Deployments: []rollout.CodeDeploy{*calledHook.CodeDeploy}})
 	for _, p := range permissions {
 		if !slices.ContainsFunc(all, func(s Statement) bool { return slices.Contains(s.Actions, p.action) }) {
 			t.Errorf("%s is in no statement", p.action)
@@ -173,11 +193,30 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 	for _, s := range Permissions(id, release.Spec{Functions: []release.Function{plain}}, Uses{}) {
 		for _, a := range s.Actions {
 			if strings.HasPrefix(a, "states:CreateStateMachine") || strings.HasPrefix(a, "apigateway") || strings.Contains(a, "Provisioned") ||
-				strings.HasPrefix(a, "cloudwatch") || strings.HasPrefix(a, "s3") || strings.Contains(a, "Layer") {
+				strings.HasPrefix(a, "cloudwatch") || strings.HasPrefix(a, "s3") || strings.HasPrefix(a, "codedeploy") || strings.Contains(a, "Layer") {
 				t.Errorf("functions alone need %s", a)
 			}
 		}
 	}
+}
+
+// calledHook is a hook that CodeDeploy calls.
+var calledHook = rollout.Hook{Name: "verify", Function: "f", CodeDeploy: &rollout.CodeDeploy{
+	Tests: "f", Application: "shop", Group: "hooks", ServiceRole: "arn:aws:iam::000000000000:role/codedeploy",
+}}
+
+// driveDeployments makes a target do all that it does at CodeDeploy.
+func driveDeployments(ctx context.Context, g *Target, function string) {
+	version := "arn:aws:lambda:us-east-1:000000000000:function:" + function + ":1"
+	run := rollout.RunHook{
+		Hook: calledHook, Stage: rollout.BeforeAllowTraffic, Rollout: "ro", Run: "ro-1", FunctionARN: version, Blue: "7",
+		Functions: map[string]rollout.TestedUnit{"f": {ARN: version, Version: "1"}},
+	}
+	_ = g.ensureGroup(ctx, *calledHook.CodeDeploy)
+	_, _ = g.callable(ctx, version)
+	_, _ = g.createDeployment(ctx, run, "{}")
+	_, _, _, _ = g.Deployment(ctx, "d-1")
+	_ = g.Withdraw(ctx, run)
 }
 
 var latestOf = lambdatypes.FunctionConfiguration{FunctionName: aws.String("f"), RevisionId: aws.String("r")}

@@ -51,18 +51,27 @@ func functionRouting(r release.Ref, version *string, c *types.AliasRoutingConfig
 }
 
 func (t *Target) machineRouting(ctx context.Context, r release.Ref) (release.AliasRouting, error) {
+	a, _, err := t.machineAlias(ctx, r)
+	return a, err
+}
+
+// machineAlias reads an alias of a state machine, and when it was last changed.
+func (t *Target) machineAlias(ctx context.Context, r release.Ref) (a release.AliasRouting, changed time.Time, err error) {
 	arn, err := t.AliasARN(ctx, r)
 	if err != nil {
-		return release.AliasRouting{}, err
+		return a, changed, err
 	}
 	out, err := t.states.DescribeStateMachineAlias(ctx, &sfn.DescribeStateMachineAliasInput{StateMachineAliasArn: &arn})
 	if is(err, "ResourceNotFound", "StateMachineDoesNotExist") {
-		return release.AliasRouting{}, fmt.Errorf("%s: %w", r, release.ErrNoAlias)
+		return a, changed, fmt.Errorf("%s: %w", r, release.ErrNoAlias)
 	}
 	if err != nil {
-		return release.AliasRouting{}, t.failed("read "+r.String(), "states:DescribeStateMachineAlias", err)
+		return a, changed, t.failed("read "+r.String(), "states:DescribeStateMachineAlias", err)
 	}
-	a := release.AliasRouting{Ref: r}
+	a.Ref, changed = r, aws.ToTime(out.CreationDate)
+	if at := aws.ToTime(out.UpdateDate); at.After(changed) {
+		changed = at
+	}
 	for i, e := range out.RoutingConfiguration {
 		switch i {
 		case 0:
@@ -72,7 +81,7 @@ func (t *Target) machineRouting(ctx context.Context, r release.Ref) (release.Ali
 		}
 	}
 	a.Revision = written(a.Routing)
-	return a, nil
+	return a, changed, nil
 }
 
 // written is the revision of a state machine alias: its routing, in an order that does not depend on AWS's.

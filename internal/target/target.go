@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -42,6 +43,7 @@ type Target struct {
 	states   *sfn.Client
 	gateway  *apigatewayv2.Client
 	zones    *route53.Client
+	deploy   *codedeploy.Client
 	sts      *sts.Client
 	iam      *iam.Client
 	region   string
@@ -73,7 +75,7 @@ func New(cfg aws.Config, o Options) *Target {
 	}
 	t := &Target{
 		lambda: lambda.NewFromConfig(cfg), states: sfn.NewFromConfig(cfg), gateway: apigatewayv2.NewFromConfig(cfg), zones: route53.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
-		iam: iam.NewFromConfig(cfg), region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
+		deploy: codedeploy.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), region: cfg.Region, endpoint: "AWS", waitFor: o.WaitFor, slots: make(chan struct{}, o.Parallel),
 	}
 	if cfg.BaseEndpoint != nil {
 		t.endpoint = *cfg.BaseEndpoint

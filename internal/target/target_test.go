@@ -60,9 +60,11 @@ func (f *faulty) Do(r *http.Request) (*http.Response, error) {
 }
 
 // twoReleases publishes and routes a function and a workflow twice, as one release after another does.
-func twoReleases(ctx context.Context, g *target.Target) error {
+func twoReleases(ctx context.Context, g *target.Target) error { return twoReleasesOf(ctx, g, "shop") }
+
+func twoReleasesOf(ctx context.Context, g *target.Target, app string) error {
 	for _, says := range []string{"one", "two"} {
-		f := targettest.Function("shop-work", says)
+		f := targettest.Function(app+"-work", says)
 		f.MemorySize = int32(128 * len(says))
 		if says == "two" {
 			f.Timeout = 9
@@ -71,7 +73,7 @@ func twoReleases(ctx context.Context, g *target.Target) error {
 		if err != nil {
 			return err
 		}
-		w := release.Workflow{Key: "order", Name: "shop-order", Alias: "live", Role: targettest.Role}
+		w := release.Workflow{Key: "order", Name: app + "-order", Alias: "live", Role: targettest.Role}
 		s, err := g.PublishWorkflow(ctx, w, json.RawMessage(`{"Comment":"`+says+`","StartAt":"A","States":{"A":{"Type":"Task","Resource":"`+v.ARN+`","End":true}}}`))
 		if err != nil {
 			return err

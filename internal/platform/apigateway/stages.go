@@ -19,13 +19,13 @@ const (
 )
 
 var (
-	stageName          = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+	stageName          = regexp.MustCompile(`^[A-Za-z0-9_-]+$`) // of 128 characters at most
 	stageVariableValue = regexp.MustCompile(`^[A-Za-z0-9\-._~:/?#&=,]+$`)
 )
 
 // putStage validates a stage and keeps it in the draft.
 func (s *Service) putStage(d *draft, st types.Stage) error {
-	if !stageName.MatchString(aws.ToString(st.StageName)) {
+	if n := aws.ToString(st.StageName); len(n) > 128 || !stageName.MatchString(n) {
 		return badRequest("Stage name only allows a-zA-Z0-9_")
 	}
 	if d.deployments[aws.ToString(st.DeploymentId)] == nil {

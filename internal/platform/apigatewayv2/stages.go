@@ -15,7 +15,7 @@ import (
 const defaultStageName = "$default"
 
 var (
-	stageName          = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+	stageName          = regexp.MustCompile(`^[A-Za-z0-9_-]+$`) // of 128 characters at most
 	stageVariableValue = regexp.MustCompile(`^[A-Za-z0-9\-._~:/?#&=,]+$`)
 )
 
@@ -31,7 +31,7 @@ func (s *Service) CreateStage(ctx context.Context, in *apigatewayv2.CreateStageI
 		DefaultRouteSettings: in.DefaultRouteSettings, RouteSettings: in.RouteSettings,
 	}
 	err := s.change(ctx, in.ApiId, func(d *draft) error {
-		if n := aws.ToString(in.StageName); n != defaultStageName && !stageName.MatchString(n) {
+		if n := aws.ToString(in.StageName); n != defaultStageName && (len(n) > 128 || !stageName.MatchString(n)) {
 			return badRequest("Stage name only allows a-zA-Z0-9_- and must have 1 to 128 characters; or it is $default")
 		}
 		if _, ok := d.Stages[*in.StageName]; ok {

@@ -12,7 +12,7 @@ import (
 	"github.com/tealdeploy/teal/internal/platform/cloudwatch/metricmath"
 )
 
-var queryID = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,254}$`)
+var queryID = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`) // of 255 characters at most
 
 // query is a checked MetricDataQuery.
 type query struct {
@@ -98,7 +98,7 @@ func (s *Service) readQuery(in *types.MetricDataQuery, param string) (query, err
 	if q.id == "" {
 		return q, missing(param + ".Id")
 	}
-	if !queryID.MatchString(q.id) {
+	if len(q.id) > 255 || !queryID.MatchString(q.id) {
 		return q, validation("The value %s for parameter %s.Id is not matching the expected pattern: it begins with a lower-case letter and goes on with letters, numbers and underscores.", q.id, param)
 	}
 	switch {

@@ -259,7 +259,7 @@ func FuzzAppSpec(f *testing.F) {
 	f.Add("a: &a [*a, *a]")
 	f.Fuzz(func(t *testing.T, content string) {
 		s, err := parseAppSpec(content)
-		if err == nil && (s.Function == "" || s.Alias == "" || s.Current == s.Target) {
+		if err == nil && (s.Function == "" || s.Alias == "" || s.Current == "" || s.Target == "") {
 			t.Errorf("%q is read as %+v", content, s)
 		}
 	})

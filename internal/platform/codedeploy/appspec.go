@@ -94,8 +94,6 @@ func parseAppSpec(content string) (*appSpec, error) {
 	switch {
 	case spec.Function == "" || spec.Alias == "" || spec.Current == "" || spec.Target == "":
 		return invalid("Name, Alias, CurrentVersion and TargetVersion are needed")
-	case spec.Current == spec.Target:
-		return invalid("TargetVersion %s is CurrentVersion too: there is nothing to shift", spec.Target)
 	}
 	return spec, spec.readHooks(top["hooks"])
 }

@@ -280,7 +280,6 @@ func TestTraps(t *testing.T) {
 		says          string
 	}{
 		{"alias is elsewhere", spec("2", "3"), types.ErrorCodeInvalidLambdaConfiguration, "does not match the current version"},
-		{"target is current", spec("1", "1"), types.ErrorCodeInvalidLambdaConfiguration, "nothing to shift"},
 		{"no such target", spec("1", "9"), types.ErrorCodeInvalidLambdaFunction, "Function not found"},
 		{"no such alias", strings.Replace(spec("1", "2"), "live", "dead", 1), types.ErrorCodeInvalidLambdaConfiguration, "Cannot find alias"},
 		{"no alias", strings.Replace(spec("1", "2"), "Alias: live", "Other: x", 1), types.ErrorCodeInvalidLambdaConfiguration, "are needed"},
@@ -302,6 +301,38 @@ func TestTraps(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Why: with the target as the current version there is nothing to shift; all at once that is taken, and its hooks are called.
+func TestTargetIsCurrent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.group("CodeDeployDefault.LambdaCanary10Percent5Minutes", func(in *sdk.CreateDeploymentGroupInput) { in.AutoRollbackConfiguration = everyEvent })
+		gradual := w.info(w.deploy(spec("1", "1", "BeforeAllowTraffic: hook")))
+		check(t, "a canary", gradual.Status, types.DeploymentStatusFailed)
+		check(t, "its code", gradual.ErrorInformation.Code, types.ErrorCodeInvalidLambdaConfiguration)
+		check(t, "calls", len(w.calls), 0)
+
+		for verdict, want := range map[types.LifecycleEventStatus]types.DeploymentStatus{
+			types.LifecycleEventStatusSucceeded: types.DeploymentStatusSucceeded, types.LifecycleEventStatusFailed: types.DeploymentStatusFailed,
+		} {
+			w.hook = w.answer(verdict)
+			in := creation(spec("1", "1", "BeforeAllowTraffic: hook", "AfterAllowTraffic: hook"))
+			in.DeploymentConfigName = aws.String(defaultConfig)
+			out, err := w.svc.CreateDeployment(context.Background(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			info := w.info(*out.DeploymentId)
+			check(t, string(verdict), info.Status, want)
+			if r := info.RollbackInfo; r != nil && r.RollbackDeploymentId != nil {
+				t.Errorf("%s is rolled back: %+v", verdict, r)
+			}
+		}
+		check(t, "calls", len(w.calls), 3)
+		check(t, "moves", len(w.moves), 0)
+	})
 }
 
 // Why: an alarm that fires already keeps everything out, the fix too; an override lets the fix in.

@@ -61,6 +61,11 @@ func (s *Service) CreateDeployment(ctx context.Context, in *sdk.CreateDeployment
 	if good := s.latest(g.ID, succeeded); good != nil {
 		r.Previous = &good.Revision
 	}
+	if r.Spec != nil && r.Spec.Current == r.Spec.Target && traffic.Type != types.TrafficRoutingTypeAllAtOnce {
+		// As reported of AWS, which takes it all at once: https://github.com/terraform-aws-modules/terraform-aws-lambda/pull/85
+		r.refuse(types.ErrorCodeInvalidLambdaConfiguration, fmt.Sprintf("%s TargetVersion %s is CurrentVersion too: there is nothing to shift", invalidConfiguration, r.Spec.Target))
+		r.Spec = nil
+	}
 	if r.Spec != nil {
 		if r.State, err = rollout.New(plan(r, rollout.Deploy, strategyOf(r.Config, traffic), r.Spec.Current)); err != nil {
 			return nil, err

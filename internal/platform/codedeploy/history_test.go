@@ -12,7 +12,7 @@ import (
 // Why: a platform that is deployed to for years must not grow, nor start more slowly, for ever.
 func TestOldDeploymentsAreLetGo(t *testing.T) {
 	w := newWorld(t)
-	w.group("CodeDeployDefault.LambdaAllAtOnce", func(*sdk.CreateDeploymentGroupInput) {})
+	w.group("CodeDeployDefault.LambdaCanary10Percent5Minutes", func(*sdk.CreateDeploymentGroupInput) {})
 	var ids []string
 	for range keptOfGroup + 3 {
 		out := must[*sdk.CreateDeploymentOutput](t)(w.svc.CreateDeployment(t.Context(), creation(spec("1", "1")))) // fails at once

@@ -33,7 +33,7 @@ type cause struct {
 
 // plan is the rollout of a deployment. Its one alias must be at the version expected; empty allows any.
 func plan(r *deploymentRecord, kind rollout.Kind, strategy rollout.Strategy, expected string) rollout.Plan {
-	settings := rollout.Settings{Strategy: strategy, RefuseDrift: true}
+	settings := rollout.Settings{Strategy: strategy, RefuseDrift: true, Unmoved: true} // hooks are called in any case
 	for event, hooks := range map[string]*[]rollout.Hook{rollout.BeforeAllowTraffic: &settings.Before, rollout.AfterAllowTraffic: &settings.After} {
 		if h, ok := r.Hooks[event]; ok {
 			// The function that is called is none of the release: the hook's name says which one it is.
@@ -104,7 +104,7 @@ func (r *deploymentRecord) goesBack(c cause) bool {
 func takeBack(r *deploymentRecord, number int64, now time.Time) (back *deploymentRecord, why string, err error) {
 	a := r.State.Aliases[0]
 	switch {
-	case a.Blue != r.Spec.Current:
+	case a.Blue != r.Spec.Current, r.Spec.Current == r.Spec.Target:
 		return nil, "There is nothing to roll back: the deployment changed nothing", nil
 	case a.Foreign || a.Gone:
 		return nil, "The deployment cannot be rolled back: the alias was changed by someone else", nil

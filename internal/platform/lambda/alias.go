@@ -20,7 +20,7 @@ import (
 func (s *Service) CreateAlias(ctx context.Context, in *sdk.CreateAliasInput) (*sdk.CreateAliasOutput, error) {
 	c := &constraints{}
 	if in.FunctionVersion == nil {
-		c.null("functionVersion")
+		c.Null("functionVersion")
 	}
 	r, err := s.parseAlias(in.FunctionName, in.Name, in.FunctionVersion, in.Description, in.RoutingConfig, c)
 	if err != nil {
@@ -157,16 +157,16 @@ func (s *Service) parseAlias(function, name, version, description *string, weigh
 		c = &constraints{}
 	}
 	if name == nil {
-		c.null("name")
+		c.Null("name")
 	} else {
-		c.length("name", *name, 1, 128)
+		c.Length("name", *name, 1, 128)
 		c.pattern("name", *name, aliasPattern)
 	}
 	optional(version, func(v string) {
-		c.length("functionVersion", v, 1, 1024)
+		c.Length("functionVersion", v, 1, 1024)
 		c.pattern("functionVersion", v, versionPattern)
 	})
-	optional(description, func(v string) { c.length("description", v, 0, 256) })
+	optional(description, func(v string) { c.Length("description", v, 0, 256) })
 	if weights != nil {
 		constrainWeights(c, weights.AdditionalVersionWeights)
 	}
@@ -184,10 +184,10 @@ func constrainWeights(c *constraints, weights map[string]float64) {
 	}
 	list := "{" + strings.Join(shown, ", ") + "}"
 	if badKey {
-		c.fail(list, "routingConfig.additionalVersionWeights", "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+]")
+		c.Fail(list, "routingConfig.additionalVersionWeights", "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+]")
 	}
 	if badValue {
-		c.fail(list, "routingConfig.additionalVersionWeights", "Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0, Member must not be null]")
+		c.Fail(list, "routingConfig.additionalVersionWeights", "Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0, Member must not be null]")
 	}
 }
 

@@ -147,12 +147,15 @@ func TestStartAfterACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.open()
-	<-x.roused
-	if n := len(x.packages()); n != 2 {
-		t.Errorf("got %v", x.packages())
+	<-x.recovered
+	if left := x.packages(); len(left) != 1 || !strings.HasSuffix(left[0], ".zip") || strings.HasPrefix(left[0], unknown) {
+		t.Errorf("got %v", left)
 	}
 	if _, err := x.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn")}); err != nil {
 		t.Errorf("the function does not run again: %v", err)
+	}
+	if n := len(x.packages()); n != 2 {
+		t.Errorf("got %v", x.packages())
 	}
 }
 

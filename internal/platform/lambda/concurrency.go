@@ -17,19 +17,14 @@ const minUnreserved = 100
 const codeStorage = 80530636800
 
 // GetAccountSettings answers with the limits that hold here and with what is used of them.
-func (s *Service) GetAccountSettings(context.Context, *sdk.GetAccountSettingsInput) (*sdk.GetAccountSettingsOutput, error) {
-	usage := &types.AccountUsage{}
-	for _, name := range s.names.all() {
-		n, err := s.look(name)
-		if err != nil {
-			return nil, err
-		}
-		if n != nil {
-			usage.FunctionCount++
-			for _, v := range n.versions {
-				usage.TotalCodeSize += v.Code.Size
-			}
-		}
+func (s *Service) GetAccountSettings(ctx context.Context, _ *sdk.GetAccountSettingsInput) (*sdk.GetAccountSettingsOutput, error) {
+	usage := &types.AccountUsage{FunctionCount: int64(len(s.names.all()))}
+	err := scan(ctx, s.cfg.Store, versionBucket, func(_ string, r contentRecord) error { // wakes nobody
+		usage.TotalCodeSize += r.Code.Size
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return &sdk.GetAccountSettingsOutput{
 		AccountLimit: &types.AccountLimit{
@@ -46,7 +41,7 @@ func (s *Service) GetAccountSettings(context.Context, *sdk.GetAccountSettingsInp
 func (s *Service) PutFunctionConcurrency(ctx context.Context, in *sdk.PutFunctionConcurrencyInput) (*sdk.PutFunctionConcurrencyOutput, error) {
 	c := &constraints{}
 	if in.ReservedConcurrentExecutions == nil {
-		c.null("reservedConcurrentExecutions")
+		c.Null("reservedConcurrentExecutions")
 	} else {
 		c.integer("reservedConcurrentExecutions", in.ReservedConcurrentExecutions, 0, 1<<30)
 	}

@@ -37,37 +37,37 @@ type settings struct {
 func (in *settings) constrain(c *constraints) {
 	optional(in.Role, func(v string) { c.pattern("role", v, rolePattern) })
 	optional(in.Handler, func(v string) {
-		c.length("handler", v, 0, 128)
+		c.Length("handler", v, 0, 128)
 		c.pattern("handler", v, handlerPattern)
 	})
-	optional(in.Description, func(v string) { c.length("description", v, 0, 256) })
+	optional(in.Description, func(v string) { c.Length("description", v, 0, 256) })
 	c.integer("timeout", in.Timeout, 1, 900)
 	c.integer("memorySize", in.Memory, 128, 32768)
 	if in.Ephemeral != nil {
 		if in.Ephemeral.Size == nil {
-			c.null("ephemeralStorage.size")
+			c.Null("ephemeralStorage.size")
 		}
 		c.integer("ephemeralStorage.size", in.Ephemeral.Size, 512, 10240)
 	}
 	if in.Environment != nil {
 		for _, k := range slices.Sorted(maps.Keys(in.Environment.Variables)) {
 			if !environmentKey.matches(k) {
-				c.fail("{"+k+"=***}", "environment.variables", "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "+environmentKey.text+"]")
+				c.Fail("{"+k+"=***}", "environment.variables", "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "+environmentKey.text+"]")
 			}
 		}
 	}
 	if in.Tracing != nil {
-		c.enum("tracingConfig.mode", string(in.Tracing.Mode), "Active", "PassThrough")
+		c.Enum("tracingConfig.mode", string(in.Tracing.Mode), "Active", "PassThrough")
 	}
 	if in.SnapStart != nil {
-		c.enum("snapStart.applyOn", string(in.SnapStart.ApplyOn), "PublishedVersions", "None")
+		c.Enum("snapStart.applyOn", string(in.SnapStart.ApplyOn), "PublishedVersions", "None")
 	}
 	if l := in.Logging; l != nil {
-		c.enum("loggingConfig.logFormat", string(l.LogFormat), "JSON", "Text")
-		c.enum("loggingConfig.applicationLogLevel", string(l.ApplicationLogLevel), "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-		c.enum("loggingConfig.systemLogLevel", string(l.SystemLogLevel), "DEBUG", "INFO", "WARN")
+		c.Enum("loggingConfig.logFormat", string(l.LogFormat), "JSON", "Text")
+		c.Enum("loggingConfig.applicationLogLevel", string(l.ApplicationLogLevel), "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+		c.Enum("loggingConfig.systemLogLevel", string(l.SystemLogLevel), "DEBUG", "INFO", "WARN")
 		optional(l.LogGroup, func(v string) {
-			c.length("loggingConfig.logGroup", v, 1, 512)
+			c.Length("loggingConfig.logGroup", v, 1, 512)
 			c.pattern("loggingConfig.logGroup", v, logGroupPattern)
 		})
 	}
@@ -76,10 +76,10 @@ func (in *settings) constrain(c *constraints) {
 	}
 	optional(in.KMSKey, func(v string) { c.pattern("kMSKeyArn", v, keyPattern) })
 	if slices.ContainsFunc(in.Layers, func(l string) bool { return !layerPattern.matches(l) }) {
-		c.fail("["+strings.Join(in.Layers, ", ")+"]", "layers", "Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: "+layerPattern.text+", Member must not be null]")
+		c.Fail("["+strings.Join(in.Layers, ", ")+"]", "layers", "Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: "+layerPattern.text+", Member must not be null]")
 	}
 	if v := in.Vpc; v != nil && slices.ContainsFunc(v.SecurityGroupIds, func(g string) bool { return !securityGroup.matches(g) }) {
-		c.fail("["+strings.Join(v.SecurityGroupIds, ", ")+"]", "vpcConfig.securityGroupIds", "Member must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: "+securityGroup.text+"]")
+		c.Fail("["+strings.Join(v.SecurityGroupIds, ", ")+"]", "vpcConfig.securityGroupIds", "Member must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: "+securityGroup.text+"]")
 	}
 }
 

@@ -1,72 +1,24 @@
 package lambda
 
 import (
-	"fmt"
 	"regexp"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/tealdeploy/teal/internal/fault"
 )
 
-// constraints collects what a request violates, in the words of AWS's front end, which reports all violations at once.
-// Lengths are in UTF-16 code units on AWS; counting bytes differs only for text outside of ASCII, so runes are counted.
-type constraints struct{ failures []string }
-
-// err is nil, or the ValidationException with every violation.
-func (c *constraints) err() error {
-	switch n := len(c.failures); n {
-	case 0:
-		return nil
-	case 1:
-		return fault.Validation("1 validation error detected: " + c.failures[0])
-	default:
-		return fault.Validation(strconv.Itoa(n) + " validation errors detected: " + strings.Join(c.failures, "; "))
-	}
-}
-
-func (c *constraints) fail(value, member, constraint string) {
-	c.failures = append(c.failures, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", value, member, constraint))
-}
-
-func (c *constraints) null(member string) {
-	c.failures = append(c.failures, "Value null at '"+member+"' failed to satisfy constraint: Member must not be null")
-}
-
-// length checks the number of characters; max 0 means no upper limit.
-func (c *constraints) length(member, value string, min, max int) {
-	n := len([]rune(value))
-	if n < min {
-		c.fail(value, member, "Member must have length greater than or equal to "+strconv.Itoa(min))
-	}
-	if max > 0 && n > max {
-		c.fail(value, member, "Member must have length less than or equal to "+strconv.Itoa(max))
-	}
-}
+// constraints adds what Lambda's members have to what any request can violate.
+type constraints struct{ fault.Violations }
 
 func (c *constraints) pattern(member, value string, p pattern) {
 	if !p.matches(value) {
-		c.fail(value, member, "Member must satisfy regular expression pattern: "+p.text)
-	}
-}
-
-func (c *constraints) enum(member, value string, allowed ...string) {
-	if value != "" && !slices.Contains(allowed, value) {
-		c.fail(value, member, "Member must satisfy enum value set: ["+strings.Join(allowed, ", ")+"]")
+		c.Fail(value, member, "Member must satisfy regular expression pattern: "+p.text)
 	}
 }
 
 func (c *constraints) integer(member string, value *int32, min, max int32) {
-	if value == nil {
-		return
-	}
-	if *value < min {
-		c.fail(strconv.Itoa(int(*value)), member, "Member must have value greater than or equal to "+strconv.Itoa(int(min)))
-	}
-	if *value > max {
-		c.fail(strconv.Itoa(int(*value)), member, "Member must have value less than or equal to "+strconv.Itoa(int(max)))
+	if value != nil {
+		c.Between(member, int(*value), int(min), int(max))
 	}
 }
 

@@ -165,10 +165,13 @@ func (q *eventQueue) run(key string) error {
 		return q.end(key, e, tooOld, nil)
 	}
 	q.service.async(e, "AsyncEventAge", "Milliseconds", float64(now.Sub(e.Accepted))/float64(time.Millisecond))
-	o, err := q.service.run(q.ctx, &invocation{ref: r, requestID: e.ID, traceID: e.Trace, clientContext: e.ClientContext, payload: e.Payload})
+	inv := &invocation{ref: r, requestID: e.ID, traceID: e.Trace, clientContext: e.ClientContext, payload: e.Payload}
+	o, err := q.service.run(q.ctx, inv)
 	if err != nil && q.ctx.Err() != nil {
 		return err // closing; the event stays for the next start
 	}
+	next := e // what follows from the event is of its trace
+	next.Trace = inv.traceID + inv.lineage
 	var unknown *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &unknown):
@@ -178,16 +181,19 @@ func (q *eventQueue) run(key string) error {
 	case q.service.stopped(r, err):
 		log.Warn("lambda: the function of an asynchronous invocation has no concurrency; the invocation is given up")
 		return q.end(key, e, noConcurrency, nil)
+	case isLoop(err):
+		return q.end(key, e, retriesExhausted, nil)
 	case err != nil:
 		e.Refusals++
 		return q.later(key, e, min(longestPause, firstPause<<min(e.Refusals-1, 20)))
 	case o.result.FunctionError == "":
-		return q.end(key, e, succeeded, &o)
+		return q.end(key, next, succeeded, &o)
 	}
 	e.Failures, e.Refusals = e.Failures+1, 0
 	if e.Failures > retries {
 		log.Warn("lambda: an asynchronous invocation has failed for good", "attempts", e.Failures)
-		return q.end(key, e, retriesExhausted, &o)
+		next.Failures = e.Failures
+		return q.end(key, next, retriesExhausted, &o)
 	}
 	return q.later(key, e, retryPause(e.Failures))
 }

@@ -23,12 +23,12 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 	c := &constraints{}
 	given.constrain(c)
 	constrainArchitectures(c, in.Architectures)
-	c.enum("packageType", string(in.PackageType), "Zip", "Image")
+	c.Enum("packageType", string(in.PackageType), "Zip", "Image")
 	if in.Role == nil {
-		c.null("role")
+		c.Null("role")
 	}
 	if in.Code == nil {
-		c.null("code")
+		c.Null("code")
 	}
 	r, err := s.parse(shortName, in.FunctionName, nil, c)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *sdk.CreateFunctionInpu
 	case in.Runtime == "" || value(in.Handler) == "":
 		return nil, invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	case len(in.Tags) > maxTags:
-		return nil, invalid("Number of tags exceeds resource tag limit.")
+		return nil, tooManyTags()
 	}
 	config := configuration{Timeout: 3, Memory: 128, Ephemeral: 512, Tracing: "PassThrough", Architectures: architectures(in.Architectures)}
 	if err := checkRoutingTags(in.Tags); err != nil {
@@ -172,13 +172,13 @@ func constrainArchitectures(c *constraints, given []types.Architecture) {
 	}
 	list += "]"
 	if given != nil && len(given) == 0 {
-		c.fail(list, "architectures", "Member must have length greater than or equal to 1")
+		c.Fail(list, "architectures", "Member must have length greater than or equal to 1")
 	}
 	if len(given) > 1 {
-		c.fail(list, "architectures", "Member must have length less than or equal to 1")
+		c.Fail(list, "architectures", "Member must have length less than or equal to 1")
 	}
 	if bad {
-		c.fail(list, "architectures", "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
+		c.Fail(list, "architectures", "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
 	}
 }
 

@@ -32,6 +32,7 @@ type invocation struct {
 	kind          types.InvocationType
 	requestID     string
 	traceID       string // "" makes a new trace
+	lineage       string // to be added to the trace (Service.follow)
 	clientContext string // base64
 	payload       []byte
 	tail          bool
@@ -84,8 +85,8 @@ func constrainInvoke(kind, logs string) *constraints {
 		}
 	}
 	c := &constraints{}
-	c.enum("invocationType", kind, "Event", "RequestResponse", "DryRun")
-	c.enum("logType", logs, "None", "Tail")
+	c.Enum("invocationType", kind, "Event", "RequestResponse", "DryRun")
+	c.Enum("logType", logs, "None", "Tail")
 	return c
 }
 
@@ -191,9 +192,9 @@ func (s *Service) execute(ctx context.Context, t target, inv *invocation) (outco
 	s.count(t, series)
 	defer s.uncount(t)
 
-	trace := inv.traceID
-	if trace == "" {
-		trace = newTraceID(t.to.version.Config.Tracing == "Active", s.cfg.Clock.Now().Unix())
+	trace := inv.traceID + inv.lineage
+	if inv.traceID == "" {
+		trace = newTraceID(t.to.version.Config.Tracing == "Active", s.cfg.Clock.Now().Unix(), inv.lineage)
 	}
 	if inv.chosen != nil {
 		inv.chosen(t.to.version.Version)
@@ -239,8 +240,8 @@ func newRequestID() string {
 
 // newTraceID makes an X-Ray trace header. Sampled tells whether the function has active tracing.
 // https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
-func newTraceID(sampled bool, unix int64) string {
-	b := make([]byte, 0, len("Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0"))
+func newTraceID(sampled bool, unix int64, lineage string) string {
+	b := make([]byte, 0, len("Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0;Lineage=00000000:1"))
 	b = append(appendHex(append(b, "Root=1-"...), uint64(unix), 8), '-')
 	b = appendHex(appendHex(b, rand.Uint64(), 8), rand.Uint64(), 16)
 	b = appendHex(append(b, ";Parent="...), rand.Uint64(), 16)
@@ -248,7 +249,7 @@ func newTraceID(sampled bool, unix int64) string {
 	if sampled {
 		b[len(b)-1] = '1'
 	}
-	return string(b)
+	return string(append(b, lineage...))
 }
 
 // appendHex appends the last digits of v.

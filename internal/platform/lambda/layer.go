@@ -90,7 +90,6 @@ func (s *Service) loadLayers(ctx context.Context) error {
 
 var (
 	layerNamePattern    = newPattern(`(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+`)
-	layerVersionGroups  = regexp.MustCompile(`^arn:[a-zA-Z0-9-]+:lambda:([a-z0-9-]+):(\d{12}):layer:([a-zA-Z0-9-_]+):(\d{1,18})$`)
 	layerActionPattern  = newPattern(`lambda:GetLayerVersion`)
 	layerPrincipal      = newPattern(`\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root`)
 	compatibleRuntimes  = 15 // at most, of one layer
@@ -103,6 +102,11 @@ var (
 	noStatement         = "Statement %s is not found in resource policy."
 	layerPolicyRevision = "GetLayerPolicy"
 )
+
+// layerVersionGroups finds the region, the account, the name and the number in the ARN of a layer version.
+var layerVersionGroups = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-zA-Z0-9-]+:lambda:([a-z0-9-]+):(\d{12}):layer:([a-zA-Z0-9-_]+):(\d{1,18})$`)
+})
 
 // layerRuntimes are the identifiers that a layer may name, in the order of AWS's message; more than functions can have.
 var layerRuntimes = []string{
@@ -121,7 +125,7 @@ type layerRef struct {
 }
 
 func parseLayerVersion(a string) (layerRef, bool) {
-	m := layerVersionGroups.FindStringSubmatch(a)
+	m := layerVersionGroups().FindStringSubmatch(a)
 	if m == nil {
 		return layerRef{}, false
 	}
@@ -141,13 +145,13 @@ func (s *Service) layerVersionARN(name string, n int64) string {
 func (s *Service) layerName(given *string, c *constraints) (string, error) {
 	d := &constraints{}
 	if given == nil {
-		d.null("layerName")
+		d.Null("layerName")
 	} else {
-		d.length("layerName", *given, 1, layerNameLimit)
+		d.Length("layerName", *given, 1, layerNameLimit)
 		d.pattern("layerName", *given, layerNamePattern)
 	}
-	d.failures = append(d.failures, c.failures...)
-	if err := d.err(); err != nil {
+	d.Add(&c.Violations)
+	if err := d.Err(); err != nil {
 		return "", err
 	}
 	name, ok := strings.CutPrefix(*given, s.layerARN(""))
@@ -160,7 +164,7 @@ func (s *Service) layerName(given *string, c *constraints) (string, error) {
 // layerVersion reads what names one layer version.
 func (s *Service) layerVersion(given *string, n *int64, c *constraints) (string, int64, error) {
 	if n == nil {
-		c.null("versionNumber")
+		c.Null("versionNumber")
 	}
 	name, err := s.layerName(given, c)
 	if err == nil && *n < 1 {
@@ -174,16 +178,16 @@ func (s *Service) layerVersion(given *string, n *int64, c *constraints) (string,
 
 func constrainCompatible(c *constraints, runtimes []types.Runtime, machines []types.Architecture) {
 	if len(runtimes) > compatibleRuntimes {
-		c.fail(list(runtimes), "compatibleRuntimes", "Member must have length less than or equal to "+strconv.Itoa(compatibleRuntimes))
+		c.Fail(list(runtimes), "compatibleRuntimes", "Member must have length less than or equal to "+strconv.Itoa(compatibleRuntimes))
 	}
 	if slices.ContainsFunc(runtimes, func(r types.Runtime) bool { return !slices.Contains(layerRuntimes, string(r)) }) {
-		c.fail(list(runtimes), "compatibleRuntimes", "Member must satisfy constraint: [Member must satisfy enum value set: "+list(layerRuntimes)+", Member must not be null]")
+		c.Fail(list(runtimes), "compatibleRuntimes", "Member must satisfy constraint: [Member must satisfy enum value set: "+list(layerRuntimes)+", Member must not be null]")
 	}
 	if len(machines) > compatibleMachines {
-		c.fail(list(machines), "compatibleArchitectures", "Member must have length less than or equal to "+strconv.Itoa(compatibleMachines))
+		c.Fail(list(machines), "compatibleArchitectures", "Member must have length less than or equal to "+strconv.Itoa(compatibleMachines))
 	}
 	if slices.ContainsFunc(machines, badArchitecture) {
-		c.fail(list(machines), "compatibleArchitectures", "Member must satisfy constraint: [Member must satisfy enum value set: "+architectureSet+", Member must not be null]")
+		c.Fail(list(machines), "compatibleArchitectures", "Member must satisfy constraint: [Member must satisfy enum value set: "+architectureSet+", Member must not be null]")
 	}
 }
 
@@ -200,10 +204,10 @@ func list[S ~string](values []S) string {
 func (s *Service) PublishLayerVersion(ctx context.Context, in *sdk.PublishLayerVersionInput) (*sdk.PublishLayerVersionOutput, error) {
 	c := &constraints{}
 	if in.Content == nil {
-		c.null("content")
+		c.Null("content")
 	}
-	optional(in.Description, func(v string) { c.length("description", v, 0, 256) })
-	optional(in.LicenseInfo, func(v string) { c.length("licenseInfo", v, 0, 512) })
+	optional(in.Description, func(v string) { c.Length("description", v, 0, 256) })
+	optional(in.LicenseInfo, func(v string) { c.Length("licenseInfo", v, 0, 512) })
 	constrainCompatible(c, in.CompatibleRuntimes, in.CompatibleArchitectures)
 	name, err := s.layerName(in.LayerName, c)
 	if err != nil {
@@ -274,12 +278,12 @@ func (s *Service) GetLayerVersion(ctx context.Context, in *sdk.GetLayerVersionIn
 func (s *Service) GetLayerVersionByArn(ctx context.Context, in *sdk.GetLayerVersionByArnInput) (*sdk.GetLayerVersionByArnOutput, error) {
 	c := &constraints{}
 	if in.Arn == nil {
-		c.null("arn")
+		c.Null("arn")
 	} else {
-		c.length("arn", *in.Arn, 1, layerNameLimit)
+		c.Length("arn", *in.Arn, 1, layerNameLimit)
 		c.pattern("arn", *in.Arn, layerPattern)
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	r, ok := parseLayerVersion(*in.Arn)
@@ -319,8 +323,8 @@ func (s *Service) DeleteLayerVersion(ctx context.Context, in *sdk.DeleteLayerVer
 
 // compatible constrains the filters of the lists and gives what fits them.
 func compatible(c *constraints, runtime types.Runtime, machine types.Architecture) func(*layerVersionRecord) bool {
-	c.enum("compatibleRuntime", string(runtime), layerRuntimes...)
-	c.enum("compatibleArchitecture", string(machine), "x86_64", "arm64")
+	c.Enum("compatibleRuntime", string(runtime), layerRuntimes...)
+	c.Enum("compatibleArchitecture", string(machine), "x86_64", "arm64")
 	return func(v *layerVersionRecord) bool {
 		return (runtime == "" || slices.Contains(v.Runtimes, string(runtime))) &&
 			(machine == "" || slices.Contains(v.Architectures, string(machine)))
@@ -357,7 +361,7 @@ func (s *Service) ListLayers(_ context.Context, in *sdk.ListLayersInput) (*sdk.L
 	c := &constraints{}
 	fits := compatible(c, in.CompatibleRuntime, in.CompatibleArchitecture)
 	c.integer("maxItems", in.MaxItems, 1, 50)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	s.layers.mu.RLock()

@@ -13,13 +13,25 @@ import (
 
 // content lists what must be on disk for a version: the folders of its code and of its layers, and, where there are
 // several layers, the folder in which they are merged.
-func (v *versionRecord) content() []string {
-	all := []string{v.Code.SHA256}
-	for _, l := range v.Config.Layers {
+func (v *versionRecord) content() []string { return content(v.Code, v.Config.Layers) }
+
+// contentRecord is of a versionRecord what says what it needs.
+type contentRecord struct {
+	Code   codeRecord `json:"code"`
+	Config struct {
+		Layers []layerUse `json:"layers"`
+	} `json:"config"`
+}
+
+func (r *contentRecord) content() []string { return content(r.Code, r.Config.Layers) }
+
+func content(code codeRecord, layers []layerUse) []string {
+	all := []string{code.SHA256}
+	for _, l := range layers {
 		all = append(all, l.Code.SHA256)
 	}
-	if len(v.Config.Layers) > 1 {
-		all = append(all, mergedID(v.Config.Layers))
+	if len(layers) > 1 {
+		all = append(all, mergedID(layers))
 	}
 	return all
 }

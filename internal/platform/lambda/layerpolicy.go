@@ -17,10 +17,10 @@ func (s *Service) AddLayerVersionPermission(ctx context.Context, in *sdk.AddLaye
 	c := &constraints{}
 	required := func(member string, v *string, max int, p pattern) {
 		if v == nil {
-			c.null(member)
+			c.Null(member)
 			return
 		}
-		c.length(member, *v, 1, max)
+		c.Length(member, *v, 1, max)
 		c.pattern(member, *v, p)
 	}
 	required("action", in.Action, 0, layerActionPattern)
@@ -59,9 +59,9 @@ func (s *Service) AddLayerVersionPermission(ctx context.Context, in *sdk.AddLaye
 func (s *Service) RemoveLayerVersionPermission(ctx context.Context, in *sdk.RemoveLayerVersionPermissionInput) (*sdk.RemoveLayerVersionPermissionOutput, error) {
 	c := &constraints{}
 	if in.StatementId == nil {
-		c.null("statementId")
+		c.Null("statementId")
 	} else {
-		c.length("statementId", *in.StatementId, 1, statementIDLimit)
+		c.Length("statementId", *in.StatementId, 1, statementIDLimit)
 		c.pattern("statementId", *in.StatementId, statementIDPattern)
 	}
 	name, n, err := s.layerVersion(in.LayerName, in.VersionNumber, c)

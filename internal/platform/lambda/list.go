@@ -49,10 +49,10 @@ func unmark(marker *string) (string, error) {
 // ListFunctions lists functions by name, with FunctionVersion ALL every version of each.
 func (s *Service) ListFunctions(ctx context.Context, in *sdk.ListFunctionsInput) (*sdk.ListFunctionsOutput, error) {
 	c := &constraints{}
-	c.enum("functionVersion", string(in.FunctionVersion), "ALL")
+	c.Enum("functionVersion", string(in.FunctionVersion), "ALL")
 	c.integer("maxItems", in.MaxItems, 1, 10000)
 	optional(in.MasterRegion, func(v string) { c.pattern("masterRegion", v, masterRegion) })
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	type entry struct {
@@ -81,15 +81,12 @@ func (s *Service) ListFunctions(ctx context.Context, in *sdk.ListFunctionsInput)
 				all = append(all, entry{name, v, ""})
 			}
 		} else {
-			n, err := s.look(name)
+			vs, err := s.versionsOf(ctx, name)
 			if err != nil {
 				return nil, err
 			}
-			if n != nil {
-				all = append(all, entry{sortable(name, latest), n.versions[latest].versionRecord, latest})
-				for _, v := range n.published() {
-					all = append(all, entry{sortable(name, v.Version), v.versionRecord, v.Version})
-				}
+			for _, v := range vs {
+				all = append(all, entry{sortable(name, v.Version), v, v.Version})
 			}
 		}
 		if i := slices.IndexFunc(all, func(e entry) bool { return e.key >= from }); i >= 0 && len(all)-i > pageSize {

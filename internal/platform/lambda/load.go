@@ -5,23 +5,25 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/store"
 )
 
 // load finds the functions in the store. It reads of each only what must be known before anybody asks for it: its name,
-// what it claims of the account's concurrency, and its URLs. All else waits for wake, so that the time of a start does not
-// grow with the versions.
-func (s *Service) load(ctx context.Context) error {
+// what it claims of the account's concurrency, and its URLs. All else waits for wake, so that neither the time of a start
+// nor the memory that it takes grows with the versions. It gives the functions with environments to keep ready.
+func (s *Service) load(ctx context.Context) (provisioned []string, err error) {
 	claims := map[string]int64{} // by provisioned concurrency
-	err := scan(ctx, s.cfg.Store, provisionedBucket, func(key string, r provisionedRecord) error {
+	err = scan(ctx, s.cfg.Store, provisionedBucket, func(key string, r provisionedRecord) error {
 		name, _, _ := strings.Cut(key, "/")
 		claims[name] += int64(r.Requested)
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var names []string
 	err = scan(ctx, s.cfg.Store, functionBucket, func(name string, r functionRecord) error {
@@ -36,7 +38,7 @@ func (s *Service) load(ctx context.Context) error {
 		return nil
 	})
 	s.names.fill(names)
-	return errors.Join(err,
+	return slices.Sorted(maps.Keys(claims)), errors.Join(err,
 		scan(ctx, s.cfg.Store, urlBucket, func(key string, u urlRecord) error {
 			name, q, _ := strings.Cut(key, "/")
 			s.urls.Store(u.ID, urlTarget{name, q})
@@ -47,34 +49,29 @@ func (s *Service) load(ctx context.Context) error {
 	)
 }
 
-// wakeAll wakes every function, those with environments to keep ready first, and then removes the code that none needs.
-// A function that cannot be read stays asleep, and is tried again when somebody asks for it; then no code is removed
-// before the next start.
-func (s *Service) wakeAll() {
-	defer close(s.roused)
-	names := s.names.all()
+// recover does in the background what a start leaves undone: it wakes the functions with environments to keep ready, and
+// removes the code that no version needs. A function that cannot be read stays asleep, and is tried again when somebody
+// asks for it; then no code is removed before the next start.
+func (s *Service) recover(provisioned []string) {
+	defer close(s.recovered)
 	complete := true
-	for _, ready := range []bool{true, false} {
-		for _, name := range names {
-			v, ok := s.functions.Load(name)
-			if !ok {
-				continue // deleted meanwhile
-			}
-			f := v.(*function)
-			if ready && f.claim() == 0 {
-				continue
-			}
-			err := s.wake(f)
-			if s.lifetime.Err() != nil {
-				return
-			}
-			if err != nil {
-				complete = false
-				s.cfg.Logger.Error("lambda: a function cannot be read from the store", "error", err)
-			}
+	each := func(name string, do func(*function) error) {
+		v, ok := s.functions.Load(name)
+		if !ok || s.lifetime.Err() != nil {
+			return // deleted meanwhile, or the service closes
+		}
+		if err := do(v.(*function)); err != nil && s.lifetime.Err() == nil {
+			complete = false
+			s.cfg.Logger.Error("lambda: a function cannot be read from the store", "error", err)
 		}
 	}
-	if !complete {
+	for _, name := range provisioned {
+		each(name, s.wake)
+	}
+	for _, name := range s.names.all() {
+		each(name, s.holdAsleep)
+	}
+	if !complete || s.lifetime.Err() != nil {
 		return
 	}
 	if err := s.codes.sweep(); err != nil {
@@ -82,10 +79,26 @@ func (s *Service) wakeAll() {
 	}
 }
 
-func (f *function) claim() int64 {
+// holdAsleep holds the code of a function that sleeps; that of one that is awake is held already.
+func (s *Service) holdAsleep(f *function) error {
 	f.change.Lock()
 	defer f.change.Unlock()
-	return f.claimed
+	if !f.asleep.Load() {
+		return nil
+	}
+	var code []string
+	err := scanRange(s.lifetime, s.cfg.Store, versionBucket, store.Prefix(f.name+"/"), func(_ string, r contentRecord) error {
+		code = append(code, r.content()...)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("function %s: %w", f.name, err)
+	}
+	for _, sha := range code {
+		s.codes.hold(sha)
+	}
+	f.held = true
+	return nil
 }
 
 // wake reads a function that sleeps and puts it into service. Transitions that were interrupted are ended before it
@@ -108,6 +121,14 @@ func (s *Service) wake(f *function) error {
 		return fmt.Errorf("function %s: %w", f.name, err)
 	}
 	f.asleep.Store(false)
+	f.latest.Store(nil)
+	if f.held { // and the versions hold it themselves now
+		for _, v := range n.versions {
+			for _, sha := range v.content() {
+				s.releaseCode(sha)
+			}
+		}
+	}
 	return nil
 }
 
@@ -119,11 +140,7 @@ func (s *Service) read(ctx context.Context, name string) (*snapshot, error) {
 	}
 	n := newSnapshot(r)
 	of := store.Prefix(name + "/")
-	err := scanRange(ctx, s.cfg.Store, versionBucket, of, func(_ string, r versionRecord) error {
-		n.versions[r.Version] = &version{versionRecord: &r}
-		return nil
-	})
-	return n, errors.Join(err,
+	return n, errors.Join(s.readVersions(ctx, n),
 		each(ctx, s, aliasBucket, of, n.aliases),
 		each(ctx, s, policyBucket, of, n.policies),
 		each(ctx, s, asyncBucket, of, n.async),
@@ -131,6 +148,13 @@ func (s *Service) read(ctx context.Context, name string) (*snapshot, error) {
 		each(ctx, s, provisionedBucket, of, n.warm),
 		each(ctx, s, runtimeBucket, of, n.runtimes),
 	)
+}
+
+func (s *Service) readVersions(ctx context.Context, n *snapshot) error {
+	return scanRange(ctx, s.cfg.Store, versionBucket, store.Prefix(n.record.Name+"/"), func(_ string, r versionRecord) error {
+		n.versions[r.Version] = &version{versionRecord: &r}
+		return nil
+	})
 }
 
 // revive puts a function that was read into service; the caller holds its lock. Code that is lost or damaged fails its
@@ -165,7 +189,7 @@ func (s *Service) revive(ctx context.Context, f *function, n *snapshot) error {
 }
 
 // latestOf gives $LATEST of a function, or nil where there is none, and wakes nobody: a list shows many functions at once,
-// and of each no more than this.
+// and of each no more than this. Of a sleeper it is kept for the next list.
 func (s *Service) latestOf(ctx context.Context, name string) (*versionRecord, error) {
 	v, ok := s.functions.Load(name)
 	if !ok {
@@ -178,12 +202,42 @@ func (s *Service) latestOf(ctx context.Context, name string) (*versionRecord, er
 		}
 		return nil, nil
 	}
+	if r := f.latest.Load(); r != nil {
+		return r, nil
+	}
 	r := &versionRecord{}
 	err := s.get(ctx, versionBucket, name+"/"+latest, r)
 	if errors.Is(err, store.ErrNotFound) { // woken and deleted meanwhile
 		return nil, nil
 	}
+	if err == nil {
+		f.latest.Store(r)
+	}
 	return r, err
+}
+
+// versionsOf gives $LATEST of a function and then its published versions in ascending order, none where there is no such
+// function, and wakes nobody.
+func (s *Service) versionsOf(ctx context.Context, name string) ([]*versionRecord, error) {
+	v, ok := s.functions.Load(name)
+	if !ok {
+		return nil, nil
+	}
+	f := v.(*function)
+	n := newSnapshot(functionRecord{Name: name})
+	if !f.asleep.Load() {
+		n = f.state.Load()
+	} else if err := s.readVersions(ctx, n); err != nil {
+		return nil, err
+	}
+	if n == nil || n.versions[latest] == nil {
+		return nil, nil
+	}
+	all := []*versionRecord{n.versions[latest].versionRecord}
+	for _, v := range n.published() {
+		all = append(all, v.versionRecord)
+	}
+	return all, nil
 }
 
 // get reads one record.

@@ -76,6 +76,15 @@ func (s *Service) loadMappings(ctx context.Context) error {
 
 // put stores a mapping and makes its poller follow; the caller holds the lock.
 func (s *Service) putMapping(ctx context.Context, m *mappingRecord) error {
+	if err := s.storeMapping(ctx, m); err != nil {
+		return err
+	}
+	s.poll(m)
+	return nil
+}
+
+// storeMapping keeps a mapping and leaves its poller alone; the caller holds the lock.
+func (s *Service) storeMapping(ctx context.Context, m *mappingRecord) error {
 	b := &store.Batch{}
 	if err := put(b, mappingBucket, m.UUID, m); err != nil {
 		return err
@@ -84,7 +93,6 @@ func (s *Service) putMapping(ctx context.Context, m *mappingRecord) error {
 		return err
 	}
 	s.mappings.all[m.UUID] = m
-	s.poll(m)
 	return nil
 }
 
@@ -100,10 +108,10 @@ func (g *mappingGiven) constrain(c *constraints) {
 	c.integer("batchSize", g.batch, 1, maxBatch)
 	c.integer("maximumBatchingWindowInSeconds", g.window, 0, 300)
 	if len(g.responses) > 1 {
-		c.fail(list(g.responses), "functionResponseTypes", "Member must have length less than or equal to 1")
+		c.Fail(list(g.responses), "functionResponseTypes", "Member must have length less than or equal to 1")
 	}
 	if slices.ContainsFunc(g.responses, func(r types.FunctionResponseType) bool { return r != types.FunctionResponseTypeReportBatchItemFailures }) {
-		c.fail(list(g.responses), "functionResponseTypes", "Member must satisfy constraint: [Member must satisfy enum value set: [ReportBatchItemFailures], Member must not be null]")
+		c.Fail(list(g.responses), "functionResponseTypes", "Member must satisfy constraint: [Member must satisfy enum value set: [ReportBatchItemFailures], Member must not be null]")
 	}
 	if g.scaling != nil {
 		c.integer("scalingConfig.maximumConcurrency", g.scaling.MaximumConcurrency, minConcurrency, maxConcurrency)
@@ -149,13 +157,16 @@ func (s *Service) CreateEventSourceMapping(ctx context.Context, in *sdk.CreateEv
 	c := &constraints{}
 	g.constrain(c)
 	optional(in.EventSourceArn, func(v string) { c.pattern("eventSourceArn", v, sourcePattern) })
-	c.enum("startingPosition", string(in.StartingPosition), "LATEST", "AT_TIMESTAMP", "TRIM_HORIZON")
+	c.Enum("startingPosition", string(in.StartingPosition), "LATEST", "AT_TIMESTAMP", "TRIM_HORIZON")
 	r, err := s.parse(shortName, in.FunctionName, nil, c)
 	if err != nil {
 		return nil, err
 	}
 	if in.EventSourceArn == nil && in.SelfManagedEventSource == nil {
 		return nil, invalid("Unrecognized event source.")
+	}
+	if len(in.Tags) > maxTags {
+		return nil, tooManyTags()
 	}
 	if err := s.checkSource(ctx, in); err != nil {
 		return nil, err
@@ -245,11 +256,11 @@ func (s *Service) checkVisibility(ctx context.Context, source string, timeout in
 // mapping checks a UUID and calls do with its mapping, under the lock.
 func (s *Service) mapping(id *string, c *constraints, do func(m *mappingRecord) error) error {
 	if id == nil {
-		c.null("uUID")
+		c.Null("uUID")
 	} else {
 		c.pattern("uUID", *id, uuidPattern)
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return err
 	}
 	s.mappings.mu.Lock()
@@ -331,7 +342,7 @@ func (s *Service) ListEventSourceMappings(_ context.Context, in *sdk.ListEventSo
 	var r ref
 	var err error
 	if in.FunctionName == nil {
-		err = c.err()
+		err = c.Err()
 	} else {
 		r, err = s.parse(shortName, in.FunctionName, nil, c)
 	}

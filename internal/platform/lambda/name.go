@@ -57,21 +57,21 @@ func (s *Service) parse(rule *nameRule, function, qualifier *string, extra *cons
 	}
 	c := &constraints{}
 	if qualifier != nil {
-		c.length("qualifier", q, 1, 128)
+		c.Length("qualifier", q, 1, 128)
 		if q != "" {
 			c.pattern("qualifier", q, qualifierPattern)
 		}
 	}
 	if function == nil {
-		c.null("functionName")
+		c.Null("functionName")
 	} else {
-		c.length("functionName", f, 1, rule.max)
+		c.Length("functionName", f, 1, rule.max)
 		c.pattern("functionName", f, rule.pattern)
 	}
 	if extra != nil {
-		c.failures = append(c.failures, extra.failures...)
+		c.Add(&extra.Violations)
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return ref{}, err
 	}
 	m := rule.groups.FindStringSubmatch(f)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -117,7 +116,7 @@ func (s *Service) GetPolicy(_ context.Context, in *sdk.GetPolicyInput) (*sdk.Get
 // RemovePermission takes a statement out of a policy. The policy goes with its last statement.
 func (s *Service) RemovePermission(ctx context.Context, in *sdk.RemovePermissionInput) (*sdk.RemovePermissionOutput, error) {
 	c := &constraints{}
-	optional(in.StatementId, func(v string) { c.length("statementId", v, 1, 100) })
+	optional(in.StatementId, func(v string) { c.Length("statementId", v, 1, 100) })
 	r, err := s.parse(longName, in.FunctionName, in.Qualifier, c)
 	if err != nil {
 		return nil, err
@@ -162,10 +161,10 @@ func constrainPermission(in *sdk.AddPermissionInput) *constraints {
 	c := &constraints{}
 	required := func(member string, v *string, max int, p pattern) {
 		if v == nil {
-			c.null(member)
+			c.Null(member)
 			return
 		}
-		c.length(member, *v, 1, max)
+		c.Length(member, *v, 1, max)
 		c.pattern(member, *v, p)
 	}
 	required("statementId", in.StatementId, 100, statementIDPattern)
@@ -174,11 +173,11 @@ func constrainPermission(in *sdk.AddPermissionInput) *constraints {
 	optional(in.SourceArn, func(v string) { c.pattern("sourceArn", v, sourceARNPattern) })
 	optional(in.SourceAccount, func(v string) { c.pattern("sourceAccount", v, accountPattern) })
 	optional(in.EventSourceToken, func(v string) {
-		c.length("eventSourceToken", v, 0, 256)
+		c.Length("eventSourceToken", v, 0, 256)
 		c.pattern("eventSourceToken", v, tokenPattern)
 	})
 	optional(in.PrincipalOrgID, func(v string) { c.pattern("principalOrgID", v, orgPattern) })
-	c.enum("functionUrlAuthType", string(in.FunctionUrlAuthType), "NONE", "AWS_IAM")
+	c.Enum("functionUrlAuthType", string(in.FunctionUrlAuthType), "NONE", "AWS_IAM")
 	return c
 }
 
@@ -217,7 +216,7 @@ func (p *policyRecord) document() (string, error) {
 	return string(raw), err
 }
 
-var rolePrincipal = regexp.MustCompile(`^arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:\S+$`)
+var rolePrincipal = newPattern(`arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:\S+`)
 
 // readPrincipal gives a principal as a policy names it: everyone, an account, a user or role, or a service.
 func readPrincipal(p string) (any, error) {
@@ -226,7 +225,7 @@ func readPrincipal(p string) (any, error) {
 		return "*", nil
 	case accountPattern.matches(p):
 		return map[string]string{"AWS": "arn:aws:iam::" + p + ":root"}, nil
-	case rolePrincipal.MatchString(p):
+	case rolePrincipal.matches(p):
 		return map[string]string{"AWS": p}, nil
 	case strings.HasSuffix(p, ".amazonaws.com"), strings.HasSuffix(p, ".amazonaws.com.cn"), strings.HasSuffix(p, ".amazon.com"):
 		return map[string]string{"Service": p}, nil

@@ -162,12 +162,19 @@ func (p *poller) gather(ctx context.Context, url *string) ([]sqstypes.Message, e
 // handle invokes the function with a batch and deletes from the queue what it has done with.
 func (p *poller) handle(ctx context.Context, url *string, batch []sqstypes.Message) {
 	s := p.service
+	batch, trace, err := p.unlooped(batch)
+	if err != nil {
+		s.cfg.Logger.Error("lambda: the function of a batch cannot be read", "uuid", p.m.UUID, "error", err)
+	}
+	if len(batch) == 0 {
+		return
+	}
 	event, err := json.Marshal(map[string]any{"Records": p.records(batch)})
 	if err != nil {
 		s.cfg.Logger.Error("lambda: a batch cannot be written as an event", "uuid", p.m.UUID, "error", err)
 		return
 	}
-	o, err := s.run(ctx, &invocation{ref: ref{p.m.Function, p.m.Qualifier}, requestID: newRequestID(), payload: event})
+	o, err := s.run(ctx, &invocation{ref: ref{p.m.Function, p.m.Qualifier}, requestID: newRequestID(), traceID: trace, payload: event})
 	if err != nil || o.result.FunctionError != "" {
 		s.cfg.Logger.Info("lambda: a batch of messages has failed; it is delivered again", "uuid", p.m.UUID, "messages", len(batch), "error", err)
 		if err != nil {

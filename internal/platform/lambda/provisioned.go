@@ -29,7 +29,7 @@ const provisionedDateFormat = "2006-01-02T15:04:05+0000"
 func (s *Service) PutProvisionedConcurrencyConfig(ctx context.Context, in *sdk.PutProvisionedConcurrencyConfigInput) (*sdk.PutProvisionedConcurrencyConfigOutput, error) {
 	c := &constraints{}
 	if in.ProvisionedConcurrentExecutions == nil {
-		c.null("provisionedConcurrentExecutions")
+		c.Null("provisionedConcurrentExecutions")
 	}
 	c.integer("provisionedConcurrentExecutions", in.ProvisionedConcurrentExecutions, 1, math.MaxInt32)
 	r, err := s.provisionedRef(in.FunctionName, in.Qualifier, c)
@@ -132,7 +132,7 @@ func (s *Service) qualifierExists(n *snapshot, r ref) error {
 
 func (s *Service) provisionedRef(function, qualifier *string, c *constraints) (ref, error) {
 	if qualifier == nil {
-		c.null("qualifier")
+		c.Null("qualifier")
 	}
 	return s.parse(shortName, function, qualifier, c)
 }

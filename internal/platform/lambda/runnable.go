@@ -14,6 +14,8 @@ import (
 type runnable struct {
 	fn         pool.Function
 	generation string
+	// lineageName is how traces name the function, and lineage what a trace that begins with it has.
+	lineageName, lineage string
 	// leases counts the invocations under way; it is far below zero once the runnable is gone.
 	leases  atomic.Int64
 	retired atomic.Bool
@@ -80,6 +82,8 @@ func (s *Service) newRunnable(v *versionRecord) *runnable {
 			Account: s.cfg.Account, Region: s.cfg.Region,
 		},
 	}
+	r.lineageName = lineageName(s.arn(v.Function, ""))
+	r.lineage = ";" + lineageKey + r.lineageName + ":1"
 	r.dropped = func() {
 		s.cfg.Executor.Retire(r.fn.ID)
 		for _, sha := range held {

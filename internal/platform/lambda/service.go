@@ -5,7 +5,7 @@
 // Every function has one immutable snapshot behind an atomic pointer. Whoever changes a function holds its lock, writes
 // the change to the store, and then replaces the snapshot; invocations only load the pointer. So an invocation that
 // starts after a change has been answered sees that change, and no invocation ever waits for a change. After a start a
-// function sleeps in the store until somebody asks for it, or until its turn comes in the background.
+// function sleeps in the store until somebody asks for it, or something of it must go on.
 //
 // https://docs.aws.amazon.com/lambda/latest/api/welcome.html
 package lambda
@@ -57,7 +57,7 @@ type Service struct {
 
 	functions sync.Map      // name → *function
 	names     names         // of the functions
-	roused    chan struct{} // closed when no function sleeps any more, or the service closes
+	recovered chan struct{} // closed when the background's part of a start is done, or the service closes
 	layers    *layers
 	signing   signings
 	urls      sync.Map // id → urlTarget
@@ -77,7 +77,7 @@ type Service struct {
 	closeOnce sync.Once
 }
 
-// New finds the functions in the store, each of which is read when it is first asked for, or in the background; it takes
+// New finds the functions in the store, each of which is read when it is first asked for; it takes
 // up the asynchronous invocations that were acknowledged but not done. The caller ends the service with Close.
 func New(cfg Config) (*Service, error) {
 	switch {
@@ -120,12 +120,13 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
-	s := &Service{cfg: cfg, codes: codes, roused: make(chan struct{}), arnPrefix: "arn:aws:lambda:" + cfg.Region + ":" + cfg.Account + ":function:"}
+	s := &Service{cfg: cfg, codes: codes, recovered: make(chan struct{}), arnPrefix: "arn:aws:lambda:" + cfg.Region + ":" + cfg.Account + ":function:"}
 	s.provisioner, _ = cfg.Executor.(Provisioner)
 	s.lifetime, s.stop = context.WithCancel(context.Background())
 	s.queue = newEventQueue(s)
 	s.account = s.newAccountSeries()
-	if err := s.load(s.lifetime); err != nil {
+	provisioned, err := s.load(s.lifetime)
+	if err != nil {
 		s.stop()
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
@@ -138,7 +139,7 @@ func New(cfg Config) (*Service, error) {
 		s.queue.close()
 		return nil, fmt.Errorf("lambda: %w", err)
 	}
-	s.work.Go(s.wakeAll)
+	s.work.Go(func() { s.recover(provisioned) })
 	return s, nil
 }
 

@@ -19,14 +19,13 @@ func (s *Service) functionNamed(name string) (*snapshot, error) {
 	return n, err
 }
 
-// PutFunctionRecursionConfig records whether a function may call itself in a loop. Loops are not detected here, so none
-// is ended.
+// PutFunctionRecursionConfig says whether a function may be invoked in a loop that it has caused itself (Service.follow).
 func (s *Service) PutFunctionRecursionConfig(ctx context.Context, in *sdk.PutFunctionRecursionConfigInput) (*sdk.PutFunctionRecursionConfigOutput, error) {
 	c := &constraints{}
 	if in.RecursiveLoop == "" {
-		c.null("recursiveLoop")
+		c.Null("recursiveLoop")
 	}
-	c.enum("recursiveLoop", string(in.RecursiveLoop), "Terminate", "Allow")
+	c.Enum("recursiveLoop", string(in.RecursiveLoop), "Terminate", "Allow")
 	name, err := s.unqualified(shortName, in.FunctionName, c)
 	if err != nil {
 		return nil, err
@@ -71,11 +70,11 @@ var runtimeARNPattern = newPattern(`arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}(
 func (s *Service) PutRuntimeManagementConfig(ctx context.Context, in *sdk.PutRuntimeManagementConfigInput) (*sdk.PutRuntimeManagementConfigOutput, error) {
 	c := &constraints{}
 	if in.UpdateRuntimeOn == "" {
-		c.null("updateRuntimeOn")
+		c.Null("updateRuntimeOn")
 	}
-	c.enum("updateRuntimeOn", string(in.UpdateRuntimeOn), "Auto", "Manual", "FunctionUpdate")
+	c.Enum("updateRuntimeOn", string(in.UpdateRuntimeOn), "Auto", "Manual", "FunctionUpdate")
 	optional(in.RuntimeVersionArn, func(v string) {
-		c.length("runtimeVersionArn", v, 26, 2048)
+		c.Length("runtimeVersionArn", v, 26, 2048)
 		c.pattern("runtimeVersionArn", v, runtimeARNPattern)
 	})
 	r, err := s.runtimeRef(in.FunctionName, in.Qualifier, c)

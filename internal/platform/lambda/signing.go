@@ -19,11 +19,12 @@ import (
 // signingRecord is a code signing configuration. There is no AWS Signer here: every package is unsigned, so the policy
 // Enforce refuses all code, and Warn none.
 type signingRecord struct {
-	ID          string    `json:"id"`
-	Description string    `json:"description,omitempty"`
-	Publishers  []string  `json:"publishers"` // ARNs of signing profile versions
-	Policy      string    `json:"policy"`     // Warn or Enforce
-	Modified    time.Time `json:"modified"`
+	ID          string            `json:"id"`
+	Description string            `json:"description,omitempty"`
+	Publishers  []string          `json:"publishers"` // ARNs of signing profile versions
+	Policy      string            `json:"policy"`     // Warn or Enforce
+	Tags        map[string]string `json:"tags,omitempty"`
+	Modified    time.Time         `json:"modified"`
 }
 
 // signings holds the configurations. Whoever changes one, or puts a function under one, holds the lock, the write to the
@@ -61,12 +62,12 @@ func newSigningID() string { return "csc-" + strings.ToLower(rand.Text()[:17]) }
 // signingID reads a configuration's ARN. It is "" for one that cannot be here.
 func (s *Service) signingID(arn *string, c *constraints) (string, error) {
 	if arn == nil {
-		c.null("codeSigningConfigArn")
+		c.Null("codeSigningConfigArn")
 	} else {
-		c.length("codeSigningConfigArn", *arn, 0, maxSigningARN)
+		c.Length("codeSigningConfigArn", *arn, 0, maxSigningARN)
 		c.pattern("codeSigningConfigArn", *arn, signingARNPattern)
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return "", err
 	}
 	id, _ := strings.CutPrefix(*arn, s.signingARN(""))
@@ -78,23 +79,23 @@ func noSigning(arn *string) error {
 }
 
 func constrainSigning(c *constraints, description *string, publishers *types.AllowedPublishers, policies *types.CodeSigningPolicies) {
-	optional(description, func(v string) { c.length("description", v, 0, 256) })
+	optional(description, func(v string) { c.Length("description", v, 0, 256) })
 	if publishers != nil {
 		arns := publishers.SigningProfileVersionArns
 		switch {
 		case arns == nil:
-			c.null("allowedPublishers.signingProfileVersionArns")
+			c.Null("allowedPublishers.signingProfileVersionArns")
 		case len(arns) == 0:
-			c.fail("[]", "allowedPublishers.signingProfileVersionArns", "Member must have length greater than or equal to 1")
+			c.Fail("[]", "allowedPublishers.signingProfileVersionArns", "Member must have length greater than or equal to 1")
 		case len(arns) > maxProfiles:
-			c.fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must have length less than or equal to 20")
+			c.Fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must have length less than or equal to 20")
 		}
 		if slices.ContainsFunc(arns, func(a string) bool { return !profilePattern.matches(a) }) {
-			c.fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must satisfy constraint: [Member must satisfy regular expression pattern: "+profilePattern.text+", Member must not be null]")
+			c.Fail(list(arns), "allowedPublishers.signingProfileVersionArns", "Member must satisfy constraint: [Member must satisfy regular expression pattern: "+profilePattern.text+", Member must not be null]")
 		}
 	}
 	if policies != nil {
-		c.enum("codeSigningPolicies.untrustedArtifactOnDeployment", string(policies.UntrustedArtifactOnDeployment), "Enforce", "Warn")
+		c.Enum("codeSigningPolicies.untrustedArtifactOnDeployment", string(policies.UntrustedArtifactOnDeployment), "Enforce", "Warn")
 	}
 }
 
@@ -102,18 +103,18 @@ func constrainSigning(c *constraints, description *string, publishers *types.All
 func (s *Service) CreateCodeSigningConfig(ctx context.Context, in *sdk.CreateCodeSigningConfigInput) (*sdk.CreateCodeSigningConfigOutput, error) {
 	c := &constraints{}
 	if in.AllowedPublishers == nil {
-		c.null("allowedPublishers")
+		c.Null("allowedPublishers")
 	}
 	constrainSigning(c, in.Description, in.AllowedPublishers, in.CodeSigningPolicies)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	if len(in.Tags) > 0 {
-		return nil, unsupported("Tags", "code signing configurations are not tagged here")
+	if len(in.Tags) > maxTags {
+		return nil, tooManyTags()
 	}
 	r := signingRecord{
 		ID: newSigningID(), Description: value(in.Description), Publishers: in.AllowedPublishers.SigningProfileVersionArns,
-		Policy: string(types.CodeSigningPolicyWarn), Modified: s.modified(),
+		Policy: string(types.CodeSigningPolicyWarn), Modified: s.modified(), Tags: maps.Clone(in.Tags),
 	}
 	if p := in.CodeSigningPolicies; p != nil && p.UntrustedArtifactOnDeployment != "" {
 		r.Policy = string(p.UntrustedArtifactOnDeployment)
@@ -202,7 +203,7 @@ func (s *Service) DeleteCodeSigningConfig(ctx context.Context, in *sdk.DeleteCod
 	if _, ok := s.signing.all[id]; !ok {
 		return nil, noSigning(in.CodeSigningConfigArn)
 	}
-	used, err := s.signed(id)
+	used, err := s.signed(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +223,7 @@ func (s *Service) DeleteCodeSigningConfig(ctx context.Context, in *sdk.DeleteCod
 func (s *Service) ListCodeSigningConfigs(_ context.Context, in *sdk.ListCodeSigningConfigsInput) (*sdk.ListCodeSigningConfigsOutput, error) {
 	c := &constraints{}
 	c.integer("maxItems", in.MaxItems, 1, 10000)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	s.signing.mu.Lock()
@@ -239,7 +240,7 @@ func (s *Service) ListCodeSigningConfigs(_ context.Context, in *sdk.ListCodeSign
 }
 
 // ListFunctionsByCodeSigningConfig lists the functions that are under a configuration.
-func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.ListFunctionsByCodeSigningConfigInput) (*sdk.ListFunctionsByCodeSigningConfigOutput, error) {
+func (s *Service) ListFunctionsByCodeSigningConfig(ctx context.Context, in *sdk.ListFunctionsByCodeSigningConfigInput) (*sdk.ListFunctionsByCodeSigningConfigOutput, error) {
 	c := &constraints{}
 	c.integer("maxItems", in.MaxItems, 1, 10000)
 	id, err := s.signingID(in.CodeSigningConfigArn, c)
@@ -251,7 +252,7 @@ func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.Li
 	if _, ok := s.signing.all[id]; !ok {
 		return nil, noSigning(in.CodeSigningConfigArn)
 	}
-	all, err := s.signed(id)
+	all, err := s.signed(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -266,19 +267,15 @@ func (s *Service) ListFunctionsByCodeSigningConfig(_ context.Context, in *sdk.Li
 	return out, nil
 }
 
-// signed lists the functions under a configuration.
-func (s *Service) signed(id string) ([]string, error) {
-	var names []string
-	for _, name := range s.names.all() {
-		n, err := s.look(name)
-		if err != nil {
-			return nil, err
-		}
-		if n != nil && n.record.Signing == id {
+// signed lists the functions under a configuration, and wakes nobody.
+func (s *Service) signed(ctx context.Context, id string) (names []string, err error) {
+	err = scan(ctx, s.cfg.Store, functionBucket, func(name string, r functionRecord) error {
+		if r.Signing == id {
 			names = append(names, name)
 		}
-	}
-	return names, nil
+		return nil
+	})
+	return names, err
 }
 
 // PutFunctionCodeSigningConfig puts a function under a configuration. Code that is there stays.
@@ -286,7 +283,7 @@ func (s *Service) PutFunctionCodeSigningConfig(ctx context.Context, in *sdk.PutF
 	c := &constraints{}
 	id, err := s.signingID(in.CodeSigningConfigArn, c)
 	var name string
-	if err == nil || len(c.failures) > 0 {
+	if err == nil || c.Any() {
 		name, err = s.unqualified(shortName, in.FunctionName, c)
 	}
 	if err != nil {

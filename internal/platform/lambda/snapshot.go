@@ -18,11 +18,13 @@ type function struct {
 	name    string
 	change  sync.Mutex // held while a change is made, the write to the store included
 	state   atomic.Pointer[snapshot]
-	asleep  atomic.Bool  // it is in the store alone: nobody has asked for it since the start (Service.wake)
-	claimed int64        // what Service.reserved counts of it; guarded by change
-	active  atomic.Int64 // invocations under way, of those that the function's own concurrency is for
-	inside  atomic.Int64 // all invocations under way
-	warm    warmth       // environments that are kept ready
+	asleep  atomic.Bool                   // it is in the store alone: nobody has asked for it since the start (Service.wake)
+	latest  atomic.Pointer[versionRecord] // $LATEST of a sleeper, once a list has shown it
+	held    bool                          // its code was held while it slept (Service.holdAsleep); guarded by change
+	claimed int64                         // what Service.reserved counts of it; guarded by change
+	active  atomic.Int64                  // invocations under way, of those that the function's own concurrency is for
+	inside  atomic.Int64                  // all invocations under way
+	warm    warmth                        // environments that are kept ready
 }
 
 // snapshot is all there is to know of a function at one instant. It is never changed, only replaced.

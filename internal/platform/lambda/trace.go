@@ -23,6 +23,10 @@ type Tracer interface {
 //
 // https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/
 func (s *Service) traced(ctx context.Context, t target, inv *invocation) (outcome, error) {
+	if err := s.follow(t, inv); err != nil {
+		t.to.version.run.release()
+		return outcome{}, err
+	}
 	if s.cfg.Tracer == nil {
 		return s.execute(ctx, t, inv)
 	}
@@ -66,5 +70,10 @@ func (s *Service) traceHeader(ctx context.Context, inv *invocation) string {
 	if s.cfg.Tracer == nil {
 		return inv.traceID
 	}
-	return s.cfg.Tracer.Header(s.cfg.Tracer.Join(ctx, inv.traceID))
+	trace, lineage := cutLineage(inv.traceID)
+	header := s.cfg.Tracer.Header(s.cfg.Tracer.Join(ctx, trace))
+	if lineage != "" {
+		header += ";" + lineageKey + lineage
+	}
+	return header
 }

@@ -43,24 +43,24 @@ const noURL = "The resource you requested does not exist."
 func (s *Service) urlRef(function, qualifier *string, auth types.FunctionUrlAuthType, mode types.InvokeMode, cors *types.Cors, needAuth bool) (ref, error) {
 	c := &constraints{}
 	optional(qualifier, func(v string) {
-		c.length("qualifier", v, 1, 128)
+		c.Length("qualifier", v, 1, 128)
 		c.pattern("qualifier", v, urlQualifier)
 	})
 	if needAuth && auth == "" {
-		c.null("authType")
+		c.Null("authType")
 	}
-	c.enum("authType", string(auth), "NONE", "AWS_IAM")
-	c.enum("invokeMode", string(mode), "RESPONSE_STREAM", "BUFFERED")
+	c.Enum("authType", string(auth), "NONE", "AWS_IAM")
+	c.Enum("invokeMode", string(mode), "RESPONSE_STREAM", "BUFFERED")
 	constrainCORS(c, cors)
 	d := &constraints{}
 	if function == nil {
-		d.null("functionName")
+		d.Null("functionName")
 	} else {
-		d.length("functionName", *function, 1, shortName.max)
+		d.Length("functionName", *function, 1, shortName.max)
 		d.pattern("functionName", *function, shortName.pattern)
 	}
-	d.failures = append(d.failures, c.failures...)
-	if err := d.err(); err != nil {
+	d.Add(&c.Violations)
+	if err := d.Err(); err != nil {
 		return ref{}, err
 	}
 	r, err := s.parse(shortName, function, qualifier, nil)
@@ -84,10 +84,10 @@ func constrainCORS(c *constraints, cors *types.Cors) {
 	for _, member := range slices.Sorted(maps.Keys(lists)) {
 		l := lists[member]
 		if len(l.values) > l.max {
-			c.fail(list(l.values), member, "Member must have length less than or equal to "+strconv.Itoa(l.max))
+			c.Fail(list(l.values), member, "Member must have length less than or equal to "+strconv.Itoa(l.max))
 		}
 		if slices.ContainsFunc(l.values, func(v string) bool { return v == "" || len(v) > l.len }) {
-			c.fail(list(l.values), member, "Member must satisfy constraint: [Member must have length less than or equal to "+strconv.Itoa(l.len)+", Member must have length greater than or equal to 1, Member must not be null]")
+			c.Fail(list(l.values), member, "Member must satisfy constraint: [Member must have length less than or equal to "+strconv.Itoa(l.len)+", Member must have length greater than or equal to 1, Member must not be null]")
 		}
 	}
 	c.integer("cors.maxAge", cors.MaxAge, 0, 86400)

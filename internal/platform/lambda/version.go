@@ -13,7 +13,7 @@ import (
 // version was published, it answers with that one and publishes none.
 func (s *Service) PublishVersion(ctx context.Context, in *sdk.PublishVersionInput) (*sdk.PublishVersionOutput, error) {
 	c := &constraints{}
-	optional(in.Description, func(v string) { c.length("description", v, 0, 256) })
+	optional(in.Description, func(v string) { c.Length("description", v, 0, 256) })
 	r, err := s.parse(shortName, in.FunctionName, nil, c)
 	if err != nil {
 		return nil, err

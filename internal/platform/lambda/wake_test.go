@@ -60,6 +60,9 @@ func TestFunctionsWakeWhenTheyAreAskedFor(t *testing.T) {
 		if err != nil || len(page.Functions) != 7 || *page.Functions[6].FunctionName != "g" {
 			t.Errorf("a list gives %+v, %v", page, err)
 		}
+		if usage, err := x.GetAccountSettings(t.Context(), &sdk.GetAccountSettingsInput{}); err != nil || usage.AccountUsage.FunctionCount != 7 || usage.AccountUsage.TotalCodeSize == 0 {
+			t.Errorf("the account has %+v, %v", usage, err)
+		}
 		if f, _ := x.functions.Load("g"); !f.(*function).asleep.Load() {
 			t.Error("a list has woken a function")
 		}
@@ -90,14 +93,44 @@ func TestFunctionsWakeWhenTheyAreAskedFor(t *testing.T) {
 			}
 		}
 	})
-	<-x.roused
-	for _, name := range x.names.all() {
-		if f, _ := x.functions.Load(name); f.(*function).asleep.Load() {
-			t.Errorf("%s still sleeps", name)
+	<-x.recovered
+	for name, sleeps := range map[string]bool{"a": true, "b": false, "c": false, "d": false, "e": false, "f": false} {
+		if f, _ := x.functions.Load(name); f.(*function).asleep.Load() != sleeps {
+			t.Errorf("%s sleeps: %v, should: %v", name, !sleeps, sleeps)
 		}
 	}
 	if x.found("g") != nil {
 		t.Error("a function that was deleted while others slept is back")
+	}
+}
+
+// TestCodeOfSleepersIsKept starts on three functions of the same code, and deletes them one after the other: one that was
+// woken before its code was counted or after, and one that is woken to be deleted. Only the last may take the code along.
+func TestCodeOfSleepersIsKept(t *testing.T) {
+	x := start(t)
+	names := []string{"a", "b", "c"}
+	for _, name := range names {
+		x.create(name)
+		x.release(name, "two")
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x.open()
+	x.found("a")
+	<-x.recovered
+	x.found("b")
+	before := fmt.Sprint(x.packages())
+	for _, name := range names {
+		if after := fmt.Sprint(x.packages()); after != before {
+			t.Errorf("before %s is deleted there is %s, not %s", name, after, before)
+		}
+		if _, err := x.DeleteFunction(t.Context(), &sdk.DeleteFunctionInput{FunctionName: aws.String(name)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := x.packages(); len(left) > 0 {
+		t.Errorf("nobody needs %v", left)
 	}
 }
 
@@ -127,7 +160,7 @@ func TestWorkGoesOnUnasked(t *testing.T) {
 	if got := <-done; got != `"later"` {
 		t.Errorf("the event is %s", got)
 	}
-	<-x.roused
+	<-x.recovered
 	x.work.Wait()
 	if n := again.has()[v]; n != 3 {
 		t.Errorf("%d environments are ready", n)
@@ -152,7 +185,7 @@ func TestOneDamagedRecordHurtsOneFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.open()
-	<-x.roused
+	<-x.recovered
 	if _, err := x.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("other")}); err != nil {
 		t.Error(err)
 	}

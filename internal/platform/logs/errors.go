@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/tealdeploy/teal/internal/fault"
 )
 
 func invalid(format string, args ...any) error {
@@ -21,49 +23,33 @@ func noStream() error {
 	return &types.ResourceNotFoundException{Message: aws.String("The specified log stream does not exist.")}
 }
 
-// constraints collects what a request violates, in the words of AWS's front end, which reports all of it at once.
-type constraints struct{ failures []string }
+// constraints adds what CloudWatch Logs' members have to what any request can violate.
+type constraints struct{ fault.Violations }
 
-func (c *constraints) fail(value, member, constraint string) {
-	c.failures = append(c.failures, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", value, member, constraint))
-}
-
+// err is nil, or the service's own exception with every violation.
 func (c *constraints) err() error {
-	switch n := len(c.failures); n {
-	case 0:
+	if !c.Any() {
 		return nil
-	case 1:
-		return invalid("1 validation error detected: %s", c.failures[0])
-	default:
-		return invalid("%d validation errors detected: %s", n, strings.Join(c.failures, "; "))
 	}
+	return invalid("%s", c.Message())
 }
 
 // text checks a member's length and characters. A missing one fails when it is required.
 func (c *constraints) text(member string, value *string, required bool, max int, pattern *regexp.Regexp, shown string) {
 	switch {
 	case value == nil && required:
-		c.failures = append(c.failures, fmt.Sprintf("Value null at '%s' failed to satisfy constraint: Member must not be null", member))
-	case value == nil:
-	case *value == "":
-		c.fail(*value, member, "Member must have length greater than or equal to 1")
-	default:
-		if len([]rune(*value)) > max {
-			c.fail(*value, member, fmt.Sprintf("Member must have length less than or equal to %d", max))
-		}
-		if pattern != nil && !pattern.MatchString(*value) {
-			c.fail(*value, member, "Member must satisfy regular expression pattern: "+shown)
+		c.Null(member)
+	case value != nil:
+		c.Length(member, *value, 1, max)
+		if *value != "" && pattern != nil && !pattern.MatchString(*value) {
+			c.Fail(*value, member, "Member must satisfy regular expression pattern: "+shown)
 		}
 	}
 }
 
 func (c *constraints) integer(member string, value *int32, low, high int32) {
-	switch {
-	case value == nil:
-	case *value < low:
-		c.fail(fmt.Sprint(*value), member, fmt.Sprintf("Member must have value greater than or equal to %d", low))
-	case *value > high:
-		c.fail(fmt.Sprint(*value), member, fmt.Sprintf("Member must have value less than or equal to %d", high))
+	if value != nil {
+		c.Between(member, int(*value), int(low), int(high))
 	}
 }
 

@@ -21,7 +21,7 @@ func (s *Service) CreateLogGroup(ctx context.Context, in *cloudwatchlogs.CreateL
 	c := &constraints{}
 	c.group(in.LogGroupName)
 	if in.LogGroupClass != "" && !slices.Contains(in.LogGroupClass.Values(), in.LogGroupClass) {
-		c.fail(string(in.LogGroupClass), "logGroupClass", "Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY]")
+		c.Fail(string(in.LogGroupClass), "logGroupClass", "Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY]")
 	}
 	if err := c.err(); err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func (s *Service) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.Descr
 	c.text("logStreamNamePrefix", in.LogStreamNamePrefix, false, 512, streamPattern, streamShown)
 	c.integer("limit", in.Limit, 1, maxListed)
 	if in.OrderBy != "" && !slices.Contains(in.OrderBy.Values(), in.OrderBy) {
-		c.fail(string(in.OrderBy), "orderBy", "Member must satisfy enum value set: [LogStreamName, LastEventTime]")
+		c.Fail(string(in.OrderBy), "orderBy", "Member must satisfy enum value set: [LogStreamName, LastEventTime]")
 	}
 	if err := c.err(); err != nil {
 		return nil, err

@@ -14,13 +14,13 @@ import (
 // maxKey is the longest key, in bytes of UTF-8.
 const maxKey = 1024
 
-// bucketName is what most of the rules of
+// bucketName is what most of the rules, and a limit of 63 characters, of
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html come to.
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)
 
 func checkBucketName(name string) error {
 	_, isIP := netip.ParseAddr(name)
-	bad := !bucketName.MatchString(name) || strings.Contains(name, "..") || isIP == nil
+	bad := len(name) > 63 || !bucketName.MatchString(name) || strings.Contains(name, "..") || isIP == nil
 	for _, p := range []string{"xn--", "sthree-", "amzn-s3-demo-"} {
 		bad = bad || strings.HasPrefix(name, p)
 	}

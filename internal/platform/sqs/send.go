@@ -25,10 +25,13 @@ type sending struct {
 	message
 	body  bodyRecord
 	dedup string // key in the store; "" in a standard queue
+	// traceGiven is the system attribute that was sent; without one a message has the trace of its request.
+	traceGiven string
 }
 
-// checked reads what a caller sends. zero tells that a DelaySeconds of 0 was given, which the SDK's type cannot.
-func (q *queue) checked(e *types.SendMessageBatchRequestEntry, zero bool) (*sending, error) {
+// checked reads what a caller sends. zero tells that a DelaySeconds of 0 was given, which the SDK's type cannot. trace is
+// that of the request.
+func (q *queue) checked(e *types.SendMessageBatchRequestEntry, zero bool, trace string) (*sending, error) {
 	if err := checkBody(e.MessageBody); err != nil {
 		return nil, err
 	}
@@ -38,8 +41,11 @@ func (q *queue) checked(e *types.SendMessageBatchRequestEntry, zero bool) (*send
 	}
 	c := q.record()
 	m := &sending{body: bodyRecord{Body: *e.MessageBody, MD5: sum(*e.MessageBody), Attributes: attributes}}
-	if m.body.Trace, err = traceOf(e.MessageSystemAttributes); err != nil {
+	if m.traceGiven, err = traceOf(e.MessageSystemAttributes); err != nil {
 		return nil, err
+	}
+	if m.body.Trace = m.traceGiven; m.body.Trace == "" {
+		m.body.Trace = trace
 	}
 	if m.Size = size(*e.MessageBody, attributes); m.Size > c.maxSize {
 		return nil, invalidValue("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", c.maxSize)
@@ -181,7 +187,7 @@ func (s *Service) SendMessage(ctx context.Context, in *sqs.SendMessageInput) (*s
 	m, err := q.checked(&types.SendMessageBatchRequestEntry{
 		MessageBody: in.MessageBody, DelaySeconds: in.DelaySeconds, MessageAttributes: in.MessageAttributes,
 		MessageDeduplicationId: in.MessageDeduplicationId, MessageGroupId: in.MessageGroupId, MessageSystemAttributes: in.MessageSystemAttributes,
-	}, zero.DelaySeconds != nil)
+	}, zero.DelaySeconds != nil, awsproto.CallOf(ctx).TraceID)
 	if err != nil {
 		return nil, err
 	}
@@ -195,10 +201,10 @@ func (s *Service) SendMessage(ctx context.Context, in *sqs.SendMessageInput) (*s
 }
 
 func (m *sending) sumSystem() *string {
-	if m.body.Trace == "" {
+	if m.traceGiven == "" {
 		return nil
 	}
-	return sumAttributes(map[string]attributeRecord{"AWSTraceHeader": {Type: "String", Text: &m.body.Trace}})
+	return sumAttributes(map[string]attributeRecord{"AWSTraceHeader": {Type: "String", Text: &m.traceGiven}})
 }
 
 // SendMessageBatch puts up to ten messages into a queue. What is wrong with one does not keep out the others.
@@ -233,7 +239,7 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatch
 	out := &sqs.SendMessageBatchOutput{}
 	var all []*sending
 	for i := range in.Entries {
-		m, err := q.checked(&in.Entries[i], i < len(zeros.Entries) && zeros.Entries[i].DelaySeconds != nil)
+		m, err := q.checked(&in.Entries[i], i < len(zeros.Entries) && zeros.Entries[i].DelaySeconds != nil, awsproto.CallOf(ctx).TraceID)
 		if err != nil {
 			failed, ok := refused(ids[i], err)
 			if !ok {

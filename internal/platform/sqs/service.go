@@ -90,14 +90,17 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// API returns the operation table. What is not in it (permissions, moves of messages) is refused by name, and so is the
-// Query protocol, which AWS's clients left in 2023.
+// API returns the operation table. What is not in it (permissions, moves of messages) is refused by name. AWS's clients
+// speak the Query protocol up to late 2023 and JSON since.
 func (s *Service) API() *awsproto.Service {
 	return &awsproto.Service{
-		Name:      "sqs",
-		Target:    "AmazonSQS",
-		Protocols: []awsproto.Protocol{awsproto.AWSJSON10},
-		MaxBody:   8 << 20, // ten messages of the largest batch with JSON's escapes
+		Name:       "sqs",
+		Target:     "AmazonSQS",
+		APIVersion: "2012-11-05",
+		Namespace:  "http://queue.amazonaws.com/doc/2012-11-05/",
+		URLMember:  "QueueUrl",
+		Protocols:  []awsproto.Protocol{awsproto.AWSJSON10, awsproto.AWSQuery},
+		MaxBody:    8 << 20, // ten messages of the largest batch with JSON's escapes
 		Operations: []awsproto.Operation{
 			awsproto.Op(s.ChangeMessageVisibility),
 			awsproto.Op(s.ChangeMessageVisibilityBatch),

@@ -50,7 +50,7 @@ func (s *Service) CreateActivity(ctx context.Context, in *sfn.CreateActivityInpu
 	var c constraints
 	c.required("name", in.Name, 1, maxName)
 	checkTags(&c, in.Tags)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if !validName(*in.Name) {
@@ -104,7 +104,7 @@ func (s *Service) DescribeActivity(_ context.Context, in *sfn.DescribeActivityIn
 func (s *Service) DeleteActivity(ctx context.Context, in *sfn.DeleteActivityInput) (*sfn.DeleteActivityOutput, error) {
 	var c constraints
 	c.arn("activityArn", in.ActivityArn)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	name, err := s.activityName(*in.ActivityArn)
@@ -129,7 +129,7 @@ func (s *Service) DeleteActivity(ctx context.Context, in *sfn.DeleteActivityInpu
 func (s *Service) ListActivities(_ context.Context, in *sfn.ListActivitiesInput) (*sfn.ListActivitiesOutput, error) {
 	var c constraints
 	c.page(in.MaxResults, in.NextToken, maxToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	after, err := position("activities", in.NextToken)
@@ -161,7 +161,7 @@ func (s *Service) ListActivities(_ context.Context, in *sfn.ListActivitiesInput)
 func (s *Service) activity(text *string) (*activityRecord, error) {
 	var c constraints
 	c.arn("activityArn", text)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	name, err := s.activityName(*text)

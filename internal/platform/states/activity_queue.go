@@ -103,7 +103,7 @@ func (sh *shard) schedule(x *execution, command int64, task *interp.ScheduleActi
 func (s *Service) GetActivityTask(ctx context.Context, in *sfn.GetActivityTaskInput) (*sfn.GetActivityTaskOutput, error) {
 	var c constraints
 	c.text("workerName", in.WorkerName, 1, maxName)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	rec, err := s.activity(in.ActivityArn)

@@ -19,7 +19,7 @@ func (s *Service) CreateStateMachineAlias(ctx context.Context, in *sfn.CreateSta
 	c.aliasName("name", in.Name)
 	c.text("description", in.Description, 0, maxDescription)
 	checkRoutes(&c, in.RoutingConfiguration, true)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	name, routes, err := s.routes(in.RoutingConfiguration)
@@ -61,7 +61,7 @@ func (s *Service) UpdateStateMachineAlias(ctx context.Context, in *sfn.UpdateSta
 	c.arn("stateMachineAliasArn", in.StateMachineAliasArn)
 	c.text("description", in.Description, 0, maxDescription)
 	checkRoutes(&c, in.RoutingConfiguration, false)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.aliasRef(*in.StateMachineAliasArn)
@@ -112,7 +112,7 @@ func (s *Service) UpdateStateMachineAlias(ctx context.Context, in *sfn.UpdateSta
 func (s *Service) DescribeStateMachineAlias(_ context.Context, in *sfn.DescribeStateMachineAliasInput) (*sfn.DescribeStateMachineAliasOutput, error) {
 	var c constraints
 	c.arn("stateMachineAliasArn", in.StateMachineAliasArn)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.aliasRef(*in.StateMachineAliasArn)
@@ -139,7 +139,7 @@ func (s *Service) ListStateMachineAliases(_ context.Context, in *sfn.ListStateMa
 	var c constraints
 	c.arn("stateMachineArn", in.StateMachineArn)
 	c.page(in.MaxResults, in.NextToken, maxToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.machineRef(*in.StateMachineArn)
@@ -182,7 +182,7 @@ func (s *Service) ListStateMachineAliases(_ context.Context, in *sfn.ListStateMa
 func (s *Service) DeleteStateMachineAlias(ctx context.Context, in *sfn.DeleteStateMachineAliasInput) (*sfn.DeleteStateMachineAliasOutput, error) {
 	var c constraints
 	c.arn("stateMachineAliasArn", in.StateMachineAliasArn)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.aliasRef(*in.StateMachineAliasArn)
@@ -223,7 +223,7 @@ func checkRoutes(c *constraints, items []types.RoutingConfigurationListItem, req
 	const member = "routingConfiguration"
 	if items == nil {
 		if required {
-			c.null(member)
+			c.Null(member)
 		}
 		return
 	}
@@ -235,15 +235,15 @@ func checkRoutes(c *constraints, items []types.RoutingConfigurationListItem, req
 		return "[" + strings.Join(parts, ", ") + "]"
 	}
 	if len(items) < 1 {
-		c.fail("[]", member, "Member must have length greater than or equal to 1")
+		c.Fail("[]", member, "Member must have length greater than or equal to 1")
 	}
 	if len(items) > 2 {
-		c.fail(shown(), member, "Member must have length less than or equal to 2")
+		c.Fail(shown(), member, "Member must have length less than or equal to 2")
 	}
 	for i, r := range items {
 		at := member + "." + strconv.Itoa(i+1) + ".member."
 		c.arn(at+"stateMachineVersionArn", r.StateMachineVersionArn)
-		c.between(at+"weight", int(r.Weight), 0, 100)
+		c.Between(at+"weight", int(r.Weight), 0, 100)
 	}
 }
 

@@ -21,7 +21,7 @@ func (s *Service) SendTaskSuccess(_ context.Context, in *sfn.SendTaskSuccessInpu
 	var c constraints
 	c.required("taskToken", in.TaskToken, 1, maxTaskToken)
 	c.required("output", in.Output, 0, maxPayload)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if !json.Valid([]byte(*in.Output)) {
@@ -40,7 +40,7 @@ func (s *Service) SendTaskFailure(_ context.Context, in *sfn.SendTaskFailureInpu
 	c.required("taskToken", in.TaskToken, 1, maxTaskToken)
 	c.text("error", in.Error, 0, 256)
 	c.text("cause", in.Cause, 0, 32768)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ev := interp.Event{Kind: interp.EventTaskFailed, Error: text(in.Error), Cause: text(in.Cause)}
@@ -55,7 +55,7 @@ func (s *Service) SendTaskFailure(_ context.Context, in *sfn.SendTaskFailureInpu
 func (s *Service) SendTaskHeartbeat(_ context.Context, in *sfn.SendTaskHeartbeatInput) (*sfn.SendTaskHeartbeatOutput, error) {
 	var c constraints
 	c.required("taskToken", in.TaskToken, 1, maxTaskToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if err := s.callBack(*in.TaskToken, interp.Event{Kind: interp.EventHeartbeat}); err != nil {

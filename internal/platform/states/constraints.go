@@ -1,10 +1,7 @@
 package states
 
 import (
-	"fmt"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -29,76 +26,30 @@ const (
 	maxListToken   = 3096 // ListExecutions
 )
 
-// constraints collects what a request violates, in the words of AWS's front end, which reports all violations at once.
-type constraints struct{ failures []string }
-
-// err is nil, or the ValidationException with every violation.
-func (c *constraints) err() error {
-	switch n := len(c.failures); n {
-	case 0:
-		return nil
-	case 1:
-		return fault.Validation("1 validation error detected: " + c.failures[0])
-	default:
-		return fault.Validation(strconv.Itoa(n) + " validation errors detected: " + strings.Join(c.failures, "; "))
-	}
-}
-
-func (c *constraints) fail(value, member, constraint string) {
-	c.failures = append(c.failures, fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", value, member, constraint))
-}
-
-func (c *constraints) null(member string) {
-	c.failures = append(c.failures, "Value null at '"+member+"' failed to satisfy constraint: Member must not be null")
-}
+// constraints adds what Step Functions' members have to what any request can violate.
+type constraints struct{ fault.Violations }
 
 // text checks an optional text; max 0 means no upper limit.
 func (c *constraints) text(member string, value *string, min, max int) {
-	if value == nil {
-		return
-	}
-	n := utf8.RuneCountInString(*value)
-	if n < min {
-		c.fail(*value, member, "Member must have length greater than or equal to "+strconv.Itoa(min))
-	}
-	if max > 0 && n > max {
-		shown := *value
-		if len(shown) > 4096 { // a definition or an input would drown the sentence
-			shown = shown[:64] + "…"
-		}
-		c.fail(shown, member, "Member must have length less than or equal to "+strconv.Itoa(max))
+	if value != nil {
+		c.Length(member, *value, min, max)
 	}
 }
 
 // required checks a text that must be there.
 func (c *constraints) required(member string, value *string, min, max int) {
 	if value == nil {
-		c.null(member)
+		c.Null(member)
 		return
 	}
-	c.text(member, value, min, max)
+	c.Length(member, *value, min, max)
 }
 
 func (c *constraints) arn(member string, value *string) { c.required(member, value, 1, maxArn) }
 
-func (c *constraints) between(member string, value, min, max int) {
-	if value < min {
-		c.fail(strconv.Itoa(value), member, "Member must have value greater than or equal to "+strconv.Itoa(min))
-	}
-	if value > max {
-		c.fail(strconv.Itoa(value), member, "Member must have value less than or equal to "+strconv.Itoa(max))
-	}
-}
-
-func (c *constraints) enum(member, value string, allowed ...string) {
-	if value != "" && !slices.Contains(allowed, value) {
-		c.fail(value, member, "Member must satisfy enum value set: ["+strings.Join(allowed, ", ")+"]")
-	}
-}
-
 // page checks the two members of every paged list.
 func (c *constraints) page(max int32, token *string, longest int) {
-	c.between("maxResults", int(max), 0, maxResults)
+	c.Between("maxResults", int(max), 0, maxResults)
 	c.text("nextToken", token, 1, longest)
 }
 
@@ -111,7 +62,7 @@ const aliasPattern = `^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$`
 func (c *constraints) aliasName(member string, value *string) {
 	c.required(member, value, 1, maxName)
 	if value != nil && *value != "" && !aliasName.MatchString(*value) {
-		c.fail(*value, member, "Member must satisfy regular expression pattern: "+aliasPattern)
+		c.Fail(*value, member, "Member must satisfy regular expression pattern: "+aliasPattern)
 	}
 }
 

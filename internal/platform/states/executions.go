@@ -65,7 +65,7 @@ func checkStart(in *sfn.StartExecutionInput) error {
 	c.text("name", in.Name, 1, maxName)
 	c.text("input", in.Input, 0, maxPayload)
 	c.text("traceHeader", in.TraceHeader, 0, 256)
-	return c.err()
+	return c.Err()
 }
 
 // refusal gives AWS's errors as they are, and tells others as failures.
@@ -201,8 +201,8 @@ func (s *Service) execution(ctx context.Context, arn string) (r *executionRecord
 func (s *Service) DescribeExecution(ctx context.Context, in *sfn.DescribeExecutionInput) (*sfn.DescribeExecutionOutput, error) {
 	var c constraints
 	c.arn("executionArn", in.ExecutionArn)
-	c.enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
-	if err := c.err(); err != nil {
+	c.Enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	r, result, err := s.execution(ctx, *in.ExecutionArn)
@@ -263,8 +263,8 @@ func (s *Service) DescribeExecution(ctx context.Context, in *sfn.DescribeExecuti
 func (s *Service) DescribeStateMachineForExecution(ctx context.Context, in *sfn.DescribeStateMachineForExecutionInput) (*sfn.DescribeStateMachineForExecutionOutput, error) {
 	var c constraints
 	c.arn("executionArn", in.ExecutionArn)
-	c.enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
-	if err := c.err(); err != nil {
+	c.Enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	r, _, err := s.execution(ctx, *in.ExecutionArn)
@@ -295,7 +295,7 @@ func (s *Service) StopExecution(ctx context.Context, in *sfn.StopExecutionInput)
 	c.arn("executionArn", in.ExecutionArn)
 	c.text("error", in.Error, 0, 256)
 	c.text("cause", in.Cause, 0, 32768)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	r, result, err := s.execution(ctx, *in.ExecutionArn)

@@ -30,8 +30,8 @@ const (
 func (s *Service) StartSyncExecution(ctx context.Context, in *sfn.StartSyncExecutionInput) (*sfn.StartSyncExecutionOutput, error) {
 	start := &sfn.StartExecutionInput{StateMachineArn: in.StateMachineArn, Name: in.Name, Input: in.Input, TraceHeader: in.TraceHeader}
 	var c constraints
-	c.enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
-	if err := cmp.Or(checkStart(start), c.err()); err != nil {
+	c.Enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
+	if err := cmp.Or(checkStart(start), c.Err()); err != nil {
 		return nil, err
 	}
 	r, err := s.newExecutionRecord(start)

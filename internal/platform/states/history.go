@@ -25,7 +25,7 @@ func (s *Service) GetExecutionHistory(ctx context.Context, in *sfn.GetExecutionH
 	var c constraints
 	c.arn("executionArn", in.ExecutionArn)
 	c.page(in.MaxResults, in.NextToken, maxToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	r, _, err := s.execution(ctx, *in.ExecutionArn)

@@ -84,10 +84,10 @@ func (s *Service) ListExecutions(ctx context.Context, in *sfn.ListExecutionsInpu
 	var c constraints
 	c.text("stateMachineArn", in.StateMachineArn, 1, maxArn)
 	c.text("mapRunArn", in.MapRunArn, 1, maxLongArn)
-	c.enum("statusFilter", string(in.StatusFilter), "SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
-	c.enum("redriveFilter", string(in.RedriveFilter), "REDRIVEN", "NOT_REDRIVEN")
+	c.Enum("statusFilter", string(in.StatusFilter), "SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
+	c.Enum("redriveFilter", string(in.RedriveFilter), "REDRIVEN", "NOT_REDRIVEN")
 	c.page(in.MaxResults, in.NextToken, maxListToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if (in.StateMachineArn == nil) == (in.MapRunArn == nil) {

@@ -19,11 +19,11 @@ func (s *Service) CreateStateMachine(ctx context.Context, in *sfn.CreateStateMac
 	c.required("name", in.Name, 1, maxName)
 	c.required("definition", in.Definition, 1, maxDefinition)
 	c.arn("roleArn", in.RoleArn)
-	c.enum("type", string(in.Type), "STANDARD", "EXPRESS")
+	c.Enum("type", string(in.Type), "STANDARD", "EXPRESS")
 	c.text("versionDescription", in.VersionDescription, 0, maxDescription)
 	checkLogging(&c, in.LoggingConfiguration)
 	checkTags(&c, in.Tags)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if !validName(*in.Name) {
@@ -118,7 +118,7 @@ func validRole(arn string) error {
 
 func checkLogging(c *constraints, l *types.LoggingConfiguration) {
 	if l != nil {
-		c.enum("loggingConfiguration.level", string(l.Level), "ALL", "ERROR", "FATAL", "OFF")
+		c.Enum("loggingConfiguration.level", string(l.Level), "ALL", "ERROR", "FATAL", "OFF")
 	}
 }
 

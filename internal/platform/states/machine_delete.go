@@ -15,7 +15,7 @@ import (
 func (s *Service) DeleteStateMachine(ctx context.Context, in *sfn.DeleteStateMachineInput) (*sfn.DeleteStateMachineOutput, error) {
 	var c constraints
 	c.arn("stateMachineArn", in.StateMachineArn)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.machineRef(*in.StateMachineArn)

@@ -13,8 +13,8 @@ import (
 func (s *Service) DescribeStateMachine(ctx context.Context, in *sfn.DescribeStateMachineInput) (*sfn.DescribeStateMachineOutput, error) {
 	var c constraints
 	c.arn("stateMachineArn", in.StateMachineArn)
-	c.enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
-	if err := c.err(); err != nil {
+	c.Enum("includedData", string(in.IncludedData), "ALL_DATA", "METADATA_ONLY")
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.machineRef(*in.StateMachineArn)
@@ -77,7 +77,7 @@ func (r revision) encryption() *types.EncryptionConfiguration {
 func (s *Service) ListStateMachines(ctx context.Context, in *sfn.ListStateMachinesInput) (*sfn.ListStateMachinesOutput, error) {
 	var c constraints
 	c.page(in.MaxResults, in.NextToken, maxToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	after, err := position("machines", in.NextToken)

@@ -22,7 +22,7 @@ func (s *Service) UpdateStateMachine(ctx context.Context, in *sfn.UpdateStateMac
 	c.text("roleArn", in.RoleArn, 1, maxArn)
 	c.text("versionDescription", in.VersionDescription, 0, maxDescription)
 	checkLogging(&c, in.LoggingConfiguration)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.machineRef(*in.StateMachineArn)

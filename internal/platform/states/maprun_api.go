@@ -47,7 +47,7 @@ func (s *Service) mapRunNamed(ctx context.Context, text string) (*mapRunRecord, 
 func (s *Service) DescribeMapRun(ctx context.Context, in *sfn.DescribeMapRunInput) (*sfn.DescribeMapRunOutput, error) {
 	var c constraints
 	c.required("mapRunArn", in.MapRunArn, 1, maxLongArn)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	run, err := s.mapRunNamed(ctx, *in.MapRunArn)
@@ -138,7 +138,7 @@ func (s *Service) ListMapRuns(ctx context.Context, in *sfn.ListMapRunsInput) (*s
 	var c constraints
 	c.arn("executionArn", in.ExecutionArn)
 	c.page(in.MaxResults, in.NextToken, maxToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	r, _, err := s.execution(ctx, *in.ExecutionArn)
@@ -183,19 +183,19 @@ func (s *Service) UpdateMapRun(ctx context.Context, in *sfn.UpdateMapRunInput) (
 	c.required("mapRunArn", in.MapRunArn, 1, maxLongArn)
 	limits := &interp.MapRunLimits{ToleratedFailureCount: in.ToleratedFailureCount}
 	if in.MaxConcurrency != nil {
-		c.between("maxConcurrency", int(*in.MaxConcurrency), 0, math.MaxInt32)
+		c.Between("maxConcurrency", int(*in.MaxConcurrency), 0, math.MaxInt32)
 		n := int64(*in.MaxConcurrency)
 		limits.MaxConcurrency = &n
 	}
 	if in.ToleratedFailureCount != nil {
-		c.between("toleratedFailureCount", int(*in.ToleratedFailureCount), 0, math.MaxInt64)
+		c.Between("toleratedFailureCount", int(*in.ToleratedFailureCount), 0, math.MaxInt64)
 	}
 	if p := in.ToleratedFailurePercentage; p != nil {
-		c.between("toleratedFailurePercentage", int(math.Floor(float64(*p))), 0, 100)
+		c.Between("toleratedFailurePercentage", int(math.Floor(float64(*p))), 0, 100)
 		wide := float64(*p)
 		limits.ToleratedFailurePercentage = &wide
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	run, err := s.mapRunNamed(ctx, *in.MapRunArn)

@@ -71,6 +71,8 @@ func (s *Service) integrationNamed(name string) (integration, bool) {
 		return integration{}, false
 	case "s3:getObject", "s3:listObjectsV2", "s3:putObject": // of ItemReader and ResultWriter
 		return integration{name: "s3", perform: notATask}, s.objects != nil
+	case "sqs:sendMessage":
+		return integration{name: "sqs", perform: sendMessage}, s.sdk != nil && s.sdk.Serves("sqs", "sendMessage")
 	}
 	return builtin(name)
 }

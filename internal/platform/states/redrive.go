@@ -28,7 +28,7 @@ func (s *Service) RedriveExecution(ctx context.Context, in *sfn.RedriveExecution
 	var c constraints
 	c.arn("executionArn", in.ExecutionArn)
 	c.text("clientToken", in.ClientToken, 1, 64)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	r, result, err := s.execution(ctx, *in.ExecutionArn)

@@ -18,10 +18,10 @@ func (s *Service) TagResource(ctx context.Context, in *sfn.TagResourceInput) (*s
 	var c constraints
 	c.arn("resourceArn", in.ResourceArn)
 	if in.Tags == nil {
-		c.null("tags")
+		c.Null("tags")
 	}
 	checkTags(&c, in.Tags)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	err := s.retag(ctx, *in.ResourceArn, func(tags map[string]string) (map[string]string, error) { return mergeTags(tags, in.Tags) })
@@ -36,9 +36,9 @@ func (s *Service) UntagResource(ctx context.Context, in *sfn.UntagResourceInput)
 	var c constraints
 	c.arn("resourceArn", in.ResourceArn)
 	if in.TagKeys == nil {
-		c.null("tagKeys")
+		c.Null("tagKeys")
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	err := s.retag(ctx, *in.ResourceArn, func(tags map[string]string) (map[string]string, error) {
@@ -57,7 +57,7 @@ func (s *Service) UntagResource(ctx context.Context, in *sfn.UntagResourceInput)
 func (s *Service) ListTagsForResource(_ context.Context, in *sfn.ListTagsForResourceInput) (*sfn.ListTagsForResourceOutput, error) {
 	var c constraints
 	c.arn("resourceArn", in.ResourceArn)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	tags, err := s.tagsOf(*in.ResourceArn)

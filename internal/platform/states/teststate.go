@@ -48,20 +48,20 @@ func checkTest(in *sfn.TestStateInput) error {
 	c.text("roleArn", in.RoleArn, 1, maxArn)
 	c.text("input", in.Input, 0, maxPayload)
 	c.text("stateName", in.StateName, 1, maxName)
-	c.enum("inspectionLevel", string(in.InspectionLevel), "INFO", "DEBUG", "TRACE")
+	c.Enum("inspectionLevel", string(in.InspectionLevel), "INFO", "DEBUG", "TRACE")
 	c.text("variables", in.Variables, 0, maxPayload)
 	c.text("context", in.Context, 0, maxPayload)
 	if t := in.StateConfiguration; t != nil {
-		c.between("stateConfiguration.retrierRetryCount", int(aws.ToInt32(t.RetrierRetryCount)), 0, math.MaxInt32)
+		c.Between("stateConfiguration.retrierRetryCount", int(aws.ToInt32(t.RetrierRetryCount)), 0, math.MaxInt32)
 		c.text("stateConfiguration.errorCausedByState", t.ErrorCausedByState, 1, maxName)
-		c.between("stateConfiguration.mapIterationFailureCount", int(aws.ToInt32(t.MapIterationFailureCount)), 0, math.MaxInt32)
+		c.Between("stateConfiguration.mapIterationFailureCount", int(aws.ToInt32(t.MapIterationFailureCount)), 0, math.MaxInt32)
 		c.text("stateConfiguration.mapItemReaderData", t.MapItemReaderData, 0, maxPayload)
 	}
 	if in.Mock != nil {
 		c.text("mock.result", in.Mock.Result, 0, maxPayload)
-		c.enum("mock.fieldValidationMode", string(in.Mock.FieldValidationMode), "STRICT", "PRESENT", "NONE")
+		c.Enum("mock.fieldValidationMode", string(in.Mock.FieldValidationMode), "STRICT", "PRESENT", "NONE")
 	}
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return err
 	}
 	if in.Mock != nil && in.Mock.Result != nil && in.Mock.ErrorOutput != nil {

@@ -13,10 +13,10 @@ import (
 func (s *Service) ValidateStateMachineDefinition(_ context.Context, in *sfn.ValidateStateMachineDefinitionInput) (*sfn.ValidateStateMachineDefinitionOutput, error) {
 	var c constraints
 	c.required("definition", in.Definition, 1, maxDefinition)
-	c.enum("type", string(in.Type), "STANDARD", "EXPRESS")
-	c.enum("severity", string(in.Severity), "ERROR", "WARNING")
-	c.between("maxResults", int(in.MaxResults), 0, 100)
-	if err := c.err(); err != nil {
+	c.Enum("type", string(in.Type), "STANDARD", "EXPRESS")
+	c.Enum("severity", string(in.Severity), "ERROR", "WARNING")
+	c.Between("maxResults", int(in.MaxResults), 0, 100)
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	kind := in.Type

@@ -16,7 +16,7 @@ func (s *Service) PublishStateMachineVersion(ctx context.Context, in *sfn.Publis
 	var c constraints
 	c.arn("stateMachineArn", in.StateMachineArn)
 	c.text("description", in.Description, 0, maxDescription)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.machineRef(*in.StateMachineArn)
@@ -61,7 +61,7 @@ func (s *Service) ListStateMachineVersions(ctx context.Context, in *sfn.ListStat
 	var c constraints
 	c.arn("stateMachineArn", in.StateMachineArn)
 	c.page(in.MaxResults, in.NextToken, maxToken)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.machineRef(*in.StateMachineArn)
@@ -108,7 +108,7 @@ func (s *Service) ListStateMachineVersions(ctx context.Context, in *sfn.ListStat
 func (s *Service) DeleteStateMachineVersion(ctx context.Context, in *sfn.DeleteStateMachineVersionInput) (*sfn.DeleteStateMachineVersionOutput, error) {
 	var c constraints
 	c.arn("stateMachineVersionArn", in.StateMachineVersionArn)
-	if err := c.err(); err != nil {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	ref, err := s.machineRef(*in.StateMachineVersionArn)

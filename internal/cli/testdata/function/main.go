@@ -2,7 +2,8 @@
 //
 //	ANSWER   the JSON that it answers; without it, the event and the version that ran
 //	FAIL     the message with which every invocation fails
-//	VERDICT  the status that it tells CodeDeploy, whose lifecycle events it then takes
+//	VERDICT  the status that it tells CodeDeploy, whose lifecycle events it then takes; with none it tells nothing
+//	TESTED   the version that the deployment must be of, by its AppSpec file; otherwise it tells Failed
 //	SLOW     how long every invocation takes, such as 100ms
 //
 // An event may ask it to say who it is ({"ask":"identity"}), as the endpoint in its environment sees it, or to fetch a URL
@@ -18,6 +19,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -54,7 +56,9 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	if why := os.Getenv("FAIL"); why != "" {
 		return nil, errors.New(why)
 	}
-	if status := os.Getenv("VERDICT"); status != "" {
+	if status := os.Getenv("VERDICT"); status == "none" {
+		return nil, nil
+	} else if status != "" {
 		return nil, tell(ctx, raw, types.LifecycleEventStatus(status))
 	}
 	if fixed := os.Getenv("ANSWER"); fixed != "" {
@@ -122,7 +126,17 @@ func tell(ctx context.Context, raw json.RawMessage, status types.LifecycleEventS
 	if err != nil {
 		return err
 	}
-	_, err = codedeploy.NewFromConfig(cfg).PutLifecycleEventHookExecutionStatus(ctx, &codedeploy.PutLifecycleEventHookExecutionStatusInput{
+	client := codedeploy.NewFromConfig(cfg)
+	if tested := os.Getenv("TESTED"); tested != "" {
+		d, err := client.GetDeployment(ctx, &codedeploy.GetDeploymentInput{DeploymentId: &hook.DeploymentId})
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(aws.ToString(d.DeploymentInfo.Revision.AppSpecContent.Content), `"TargetVersion":"`+tested+`"`) {
+			status = types.LifecycleEventStatusFailed
+		}
+	}
+	_, err = client.PutLifecycleEventHookExecutionStatus(ctx, &codedeploy.PutLifecycleEventHookExecutionStatusInput{
 		DeploymentId: &hook.DeploymentId, LifecycleEventHookExecutionId: &hook.LifecycleEventHookExecutionId, Status: status,
 	})
 	return err
