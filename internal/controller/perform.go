@@ -18,10 +18,10 @@ func timeout(e rollout.Effect) time.Duration {
 	switch {
 	case e.PublishFunction != nil, e.PublishWorkflow != nil:
 		return 10 * time.Minute // a new function may take minutes to become active
-	case byCodeDeploy(e):
-		return 2*e.RunHook.Hook.Timeout + 30*time.Second // a group may be busy for as long first
 	case e.AwaitChange != nil:
 		return 5 * time.Minute // Route 53 takes a minute as a rule
+	case byCodeDeploy(e):
+		return 2*e.RunHook.Hook.Timeout + 30*time.Second // a group may be busy for as long first
 	case e.RunHook != nil:
 		return e.RunHook.Hook.Timeout + 30*time.Second // the hook's own timeout is a result; this only is the last resort
 	case e.Check != nil:
@@ -137,7 +137,7 @@ func (e *cannot) Error() string { return e.why }
 // refused reports whether an error says that nothing was done and that repeating is useless: AWS blames the caller, and
 // not for being too quick or for a state that passes.
 func refused(err error) bool {
-	if c := (*cannot)(nil); errors.As(err, &c) || errors.Is(err, release.ErrUnsupported) || errors.Is(err, release.ErrRefused) || errors.Is(err, release.ErrUnfit) {
+	if c := (*cannot)(nil); errors.As(err, &c) || errors.Is(err, release.ErrUnsupported) || errors.Is(err, release.ErrRefused) {
 		return true
 	}
 	var api smithy.APIError

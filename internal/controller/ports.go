@@ -19,7 +19,7 @@ type Target interface {
 	// PublishWorkflow does the same for a state machine; pinned is its definition with every function at its exact version.
 	PublishWorkflow(ctx context.Context, w release.Workflow, pinned json.RawMessage) (release.StateMachineVersion, error)
 	// GetRouting reads an alias, or record sets. It fails with release.ErrNoAlias when there is none, and with
-	// release.ErrUnfit when record sets are not two with weights.
+	// release.ErrRefused when record sets are not two with weights.
 	GetRouting(ctx context.Context, ref release.Ref) (release.AliasRouting, error)
 	// SetRouting writes want.Routing if the alias still has want.Revision, and returns what it is then; an empty Revision
 	// creates the alias. It fails with release.ErrConflict, having changed nothing, when the alias is not as expected.

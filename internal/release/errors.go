@@ -18,9 +18,6 @@ var ErrUnsupported = errors.New("the endpoint does not support the operation")
 // ErrRefused says that nothing was done and that repeating is useless: something must be put right first.
 var ErrRefused = errors.New("refused")
 
-// ErrUnfit says that what routes the traffic is not made as a rollout needs it: nothing was done, and repeating is useless.
-var ErrUnfit = errors.New("it is not as a rollout needs it")
-
 // ConflictError is an ErrConflict with what was found in the alias's place. Found has an empty Revision when the alias is gone.
 type ConflictError struct {
 	Want  AliasRouting // what was to be written; Revision is the one that was expected

@@ -28,7 +28,7 @@ const aliasTTL = time.Minute
 // recordSets are the two weighted record sets of a router, by their set identifiers, as Route 53 has them.
 type recordSets [2]types.ResourceRecordSet
 
-// setsRouting reads a router's record sets. It fails with release.ErrNoAlias when there are none, and with release.ErrUnfit
+// setsRouting reads a router's record sets. It fails with release.ErrNoAlias when there are none, and with release.ErrRefused
 // when their weights would not move the traffic, or not all of it.
 func (t *Target) setsRouting(ctx context.Context, r release.Ref) (release.AliasRouting, error) {
 	sets, err := t.recordSets(ctx, r)
@@ -46,7 +46,7 @@ func (t *Target) recordSets(ctx context.Context, r release.Ref) (sets recordSets
 	in := &route53.ListResourceRecordSetsInput{HostedZoneId: &zone, StartRecordName: &name}
 	var found []types.ResourceRecordSet
 	unfit := func(format string, args ...any) error {
-		return fmt.Errorf("%s: %w: %s", r, release.ErrUnfit, fmt.Sprintf(format, args...))
+		return fmt.Errorf("%s: %w: %s", r, release.ErrRefused, fmt.Sprintf(format, args...))
 	}
 	for more := true; more; {
 		page, err := t.zones.ListResourceRecordSets(ctx, in)
@@ -166,7 +166,7 @@ func timeToLive(set types.ResourceRecordSet) time.Duration {
 func (t *Target) setSetsRouting(ctx context.Context, want release.AliasRouting) (release.AliasRouting, error) {
 	percent := math.Round(want.Routing.Weight * 100)
 	if math.Abs(percent-want.Routing.Weight*100) > 1e-6 {
-		return release.AliasRouting{}, fmt.Errorf("%s: %w: weights are whole percents, and %s is not", want.Ref, release.ErrUnfit, want.Routing)
+		return release.AliasRouting{}, fmt.Errorf("%s: %w: weights are whole percents, and %s is not", want.Ref, release.ErrRefused, want.Routing)
 	}
 	sets, err := t.recordSets(ctx, want.Ref)
 	if err != nil {

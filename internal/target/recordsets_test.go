@@ -230,7 +230,7 @@ func TestRecordSetsThatDoNotFitAreToldByName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := openZone(t, &route53Zone{sets: c.sets}).GetRouting(t.Context(), routerOf("CNAME").Ref())
-			if !errors.Is(err, release.ErrUnfit) || !strings.Contains(err.Error(), c.want) {
+			if !errors.Is(err, release.ErrRefused) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
@@ -240,7 +240,7 @@ func TestRecordSetsThatDoNotFitAreToldByName(t *testing.T) {
 	}
 	r := routerOf("CNAME")
 	r.HostedZone = "Z9"
-	if _, err := openZone(t, &route53Zone{}).GetRouting(t.Context(), r.Ref()); !errors.Is(err, release.ErrUnfit) || !strings.Contains(err.Error(), "there is no hosted zone Z9") {
+	if _, err := openZone(t, &route53Zone{}).GetRouting(t.Context(), r.Ref()); !errors.Is(err, release.ErrRefused) || !strings.Contains(err.Error(), "there is no hosted zone Z9") {
 		t.Errorf("without a hosted zone: %v", err)
 	}
 	z := &route53Zone{sets: []string{cname("blue", 0, 60), cname("green", 0, 60)}}
@@ -249,7 +249,7 @@ func TestRecordSetsThatDoNotFitAreToldByName(t *testing.T) {
 	}
 	odd := release.AliasRouting{Ref: routerOf("CNAME").Ref(), Routing: routerOf("CNAME").Towards("green", 0)}
 	odd.Routing.Weight = 0.105
-	if _, err := openZone(t, z).SetRouting(t.Context(), odd); !errors.Is(err, release.ErrUnfit) {
+	if _, err := openZone(t, z).SetRouting(t.Context(), odd); !errors.Is(err, release.ErrRefused) {
 		t.Errorf("half a percent: %v", err)
 	}
 	z.refuse = "PriorRequestNotComplete"
