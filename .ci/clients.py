@@ -167,9 +167,23 @@ assert twice[0] == twice[1] and len(sqs.receive_message(QueueUrl=fifo, MaxNumber
 print("boto3: queues")
 
 # A REST API and an HTTP API in front of an alias with weights 90/10; both need the alias's permission, and every answer tells its version.
-import os, urllib.error, urllib.request
+import concurrent.futures, http.client, os, urllib.error, urllib.parse, urllib.request
 
 endpoint = os.environ["AWS_ENDPOINT_URL"]
+
+
+def count(path):
+    """Calls an API 2,500 times over one connection and counts the versions that answered; each answer tells its own."""
+    seen, connection = collections.Counter(), http.client.HTTPConnection(urllib.parse.urlsplit(endpoint).netloc)
+    for _ in range(2500):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        version, body = answer.headers["x-teal-executed-version"], answer.read().decode()
+        assert answer.status == 200 and body == version, (answer.status, version, body)
+        seen[version] += 1
+    return seen
+
+
 front = name + "-front"
 code = io.BytesIO()
 with zipfile.ZipFile(code, "w") as z:
@@ -182,14 +196,14 @@ fn.get_waiter("function_updated_v2").wait(FunctionName=front, WaiterConfig={"Del
 fn.publish_version(FunctionName=front)
 target = fn.create_alias(FunctionName=front, Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}})["AliasArn"]
 
-rest, http = boto3.client("apigateway"), boto3.client("apigatewayv2")
+rest, gateway = boto3.client("apigateway"), boto3.client("apigatewayv2")
 api = rest.create_rest_api(name=name)
 uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{target}/invocations"
 resource = rest.create_resource(restApiId=api["id"], parentId=api["rootResourceId"], pathPart="{proxy+}")["id"]
 rest.put_method(restApiId=api["id"], resourceId=resource, httpMethod="ANY", authorizationType="NONE")
 rest.put_integration(restApiId=api["id"], resourceId=resource, httpMethod="ANY", type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
 rest.create_deployment(restApiId=api["id"], stageName="prod")
-quick = http.create_api(Name=name, ProtocolType="HTTP", Target=target)
+quick = gateway.create_api(Name=name, ProtocolType="HTTP", Target=target)
 for kind, id, path in (("REST", api["id"], "/prod/x"), ("HTTP", quick["ApiId"], "/")):
     url = f"{endpoint}/_aws/execute-api/{id}{path}"
     try:
@@ -200,10 +214,9 @@ for kind, id, path in (("REST", api["id"], "/prod/x"), ("HTTP", quick["ApiId"], 
     fn.add_permission(FunctionName=front, Qualifier="live", StatementId=kind, Action="lambda:InvokeFunction",
                       Principal="apigateway.amazonaws.com", SourceArn=f"arn:aws:execute-api:us-east-1:{account}:{id}/*")
     seen = collections.Counter()
-    for _ in range(500):
-        with urllib.request.urlopen(url) as answer:
-            version = answer.headers["x-teal-executed-version"]
-            assert answer.read().decode() == version
-            seen[version] += 1
-    assert 20 < seen["2"] < 90, f"10 % of 500 through the {kind} API were {seen['2']}"  # beyond four standard deviations either way
+    with concurrent.futures.ThreadPoolExecutor(4) as callers:
+        for part in callers.map(count, [f"/_aws/execute-api/{id}{path}"] * 4):
+            seen += part
+    chi_square = sum((seen[v] - n) ** 2 / n for v, n in (("1", 9000), ("2", 1000)))
+    assert sum(seen.values()) == 10000 and chi_square < 19.5, f"10 % of 10,000 through the {kind} API were {seen['2']}"  # chance: 1 in 100,000
     print("boto3:", kind, "API", dict(seen))

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/tealdeploy/teal/internal/fault"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // Direct calls operations of services without HTTP, in the JSON form of Step Functions' AWS SDK integrations: members are
@@ -173,6 +174,6 @@ func appendAnswer(p *plan, v reflect.Value) (json.RawMessage, error) {
 	if len(b) > 1 {
 		b = append(b, ',')
 	}
-	b = append(appendJSONString(b, f.wire), ':')
-	return append(appendJSONString(b, strings.ToValidUTF8(string(body), "\uFFFD")), '}'), nil
+	b = append(jsontext.AppendString(b, f.wire), ':')
+	return append(jsontext.AppendString(b, strings.ToValidUTF8(string(body), "\uFFFD")), '}'), nil
 }

@@ -39,7 +39,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // stamp gives the answer its request id.
 func (q *request) stamp() {
-	q.id = newRequestID()
+	q.id = NewRequestID()
 	q.ids[0] = q.id
 	h := q.w.Header()
 	h["X-Amzn-Requestid"], h["X-Amz-Request-Id"] = q.ids[:], q.ids[:]

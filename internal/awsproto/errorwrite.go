@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // fail answers with an error in the request's protocol. What is no AWS error is logged and told as InternalFailure.
@@ -83,7 +85,7 @@ func appendErrorJSON(b []byte, we wireError, typed bool) []byte {
 	b = append(b, '{')
 	if typed {
 		b = append(b, `"__type":`...)
-		b = appendJSONString(b, we.code)
+		b = jsontext.AppendString(b, we.code)
 	}
 	if we.plan != nil {
 		inner, err := appendJSONStruct(nil, we.plan, we.value, 0, we.only)
@@ -99,14 +101,14 @@ func appendErrorJSON(b []byte, we wireError, typed bool) []byte {
 	}
 	for _, k := range memberNames(we.members) {
 		if s, err := EncodeJSON(Capitals, we.members[k]); err == nil {
-			b = appendJSONString(b, k)
+			b = jsontext.AppendString(b, k)
 			b = append(b, ':')
 			b = append(b, s...)
 			b = append(b, ',')
 		}
 	}
 	b = append(b, `"message":`...)
-	b = appendJSONString(b, we.message)
+	b = jsontext.AppendString(b, we.message)
 	return append(b, '}')
 }
 

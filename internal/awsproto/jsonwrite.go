@@ -7,7 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // appendJSON writes v by its plan. Members that are nil are left out.
@@ -22,7 +23,7 @@ func appendJSON(b []byte, p *plan, v reflect.Value, depth int) ([]byte, error) {
 		}
 		return appendJSON(b, p.elem, v.Elem(), depth)
 	case kindString:
-		return appendJSONString(b, v.String()), nil
+		return jsontext.AppendString(b, v.String()), nil
 	case kindBool:
 		return strconv.AppendBool(b, v.Bool()), nil
 	case kindInt:
@@ -72,7 +73,7 @@ func appendJSONMap(b []byte, p *plan, v reflect.Value, depth int) (_ []byte, err
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendJSONString(b, k.String())
+		b = jsontext.AppendString(b, k.String())
 		b = append(b, ':')
 		if b, err = appendJSON(b, p.elem, v.MapIndex(k), depth+1); err != nil {
 			return nil, err
@@ -113,7 +114,7 @@ func appendJSONStruct(b []byte, p *plan, v reflect.Value, depth int, only []bool
 			b = append(b, ',')
 		}
 		first = false
-		b = appendJSONString(b, f.wire)
+		b = jsontext.AppendString(b, f.wire)
 		b = append(b, ':')
 		if b, err = appendJSON(b, f.plan, fv, depth+1); err != nil {
 			return nil, err
@@ -144,7 +145,7 @@ func appendJSONUnion(b []byte, p *plan, v reflect.Value, depth int) ([]byte, err
 		return nil, err
 	}
 	b = append(b, '{')
-	b = appendJSONString(b, u.wire)
+	b = jsontext.AppendString(b, u.wire)
 	b = append(b, ':')
 	if b, err = appendJSON(b, u.plan, value, depth+1); err != nil {
 		return nil, err
@@ -178,47 +179,4 @@ func appendJSONFloat(b []byte, f float64, bits int) []byte {
 		format = 'e'
 	}
 	return strconv.AppendFloat(b, f, format, -1, bits)
-}
-
-const hexDigits = "0123456789abcdef"
-
-func appendJSONString(b []byte, s string) []byte {
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
-				i++
-				continue
-			}
-			b = append(b, s[from:i]...)
-			switch c {
-			case '"', '\\':
-				b = append(b, '\\', c)
-			case '\n':
-				b = append(b, '\\', 'n')
-			case '\r':
-				b = append(b, '\\', 'r')
-			case '\t':
-				b = append(b, '\\', 't')
-			default:
-				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
-			}
-			i++
-			from = i
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			b = append(b, s[from:i]...)
-			b = append(b, "\ufffd"...)
-			i++
-			from = i
-			continue
-		}
-		i += n
-	}
-	b = append(b, s[from:]...)
-	return append(b, '"')
 }

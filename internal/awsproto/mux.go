@@ -2,6 +2,7 @@ package awsproto
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Mux serves AWS services at one address. Make it with [NewMux].
@@ -225,23 +228,12 @@ func CallOf(ctx context.Context) Call {
 	return *c
 }
 
-// newRequestID makes a random UUID (version 4). It identifies, it does not protect.
-func newRequestID() string {
-	var b [36]byte
-	hi, lo := rand.Uint64(), rand.Uint64()
-	hi = hi&^0xf000 | 0x4000
-	lo = lo&^(0xc<<60) | 0x8<<60
-	for i, n := 0, 0; i < 36; i++ {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			b[i] = '-'
-			continue
-		}
-		word, shift := hi, n
-		if n >= 16 {
-			word, shift = lo, n-16
-		}
-		b[i] = hexDigits[word>>(60-4*shift)&0xf]
-		n++
-	}
-	return string(b[:])
+// NewRequestID makes a random UUID (version 4). It identifies, it does not protect.
+func NewRequestID() string {
+	var u uuid.UUID
+	binary.BigEndian.PutUint64(u[:8], rand.Uint64())
+	binary.BigEndian.PutUint64(u[8:], rand.Uint64())
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return u.String()
 }

@@ -420,6 +420,9 @@ func (q *request) answerREST(p *plan, v reflect.Value) (err error) {
 		}
 	}
 	rp.writeHeaders(q.w.Header(), v)
+	if q.w.Header()["Content-Type"] != nil {
+		kind = "" // a member of the output says what the payload is
+	}
 	if status == http.StatusNoContent || status == http.StatusNotModified {
 		kind, body = "", nil
 	}

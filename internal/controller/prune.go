@@ -145,7 +145,7 @@ func prune(ctx context.Context, c *chore, r PruneRequest) (p Pruned, err error) 
 		}
 		return p, nil
 	}
-	if len(functions) > 0 && len(p.Deleted) > 0 {
+	if len(functions) > 0 {
 		if functions, err = p.stillUnused(ctx, r, functions); err != nil {
 			return p, err
 		}
@@ -157,8 +157,9 @@ func named(k release.Kept) string {
 	return fmt.Sprintf("%s %s, version %s", k.Kind, k.Name, k.ARN[strings.LastIndexByte(k.ARN, ':')+1:])
 }
 
-// stillUnused looks again after state machine versions were deleted: an execution may have started on one in the moment before,
-// which goes on and needs what it calls. From now on none can.
+// stillUnused looks again before functions go. An execution may have started on a state machine version in the moment before that
+// was deleted, which goes on and needs what it calls; and one that was redriven while executions were listed by their
+// status may have been in no list.
 func (p *Pruned) stillUnused(ctx context.Context, r PruneRequest, functions []release.Kept) (still []release.Kept, err error) {
 	if r.Progress != nil && r.Settle > 0 {
 		r.Progress("looking again in %s, before functions go", r.Settle)

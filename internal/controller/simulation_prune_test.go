@@ -21,7 +21,7 @@ import (
 )
 
 // brokePrune are seeds of TestSimulationOfPruning that once found something; they are always played.
-var brokePrune = []uint64{347, 376, 1151}
+var brokePrune = []uint64{347, 376, 1151, 5806}
 
 // TestSimulationOfPruning plays releases one after another, the first as TestSimulation does, with prunings between and during
 // them that die, are throttled, lose answers, delete late and read what was, while executions begin, fail and are
@@ -426,7 +426,7 @@ func (p *pruner) machine(ctx context.Context, name string) release.MachineInvent
 	if m.Express {
 		return m
 	}
-	for _, status := range []string{"RUNNING", "FAILED", "TIMED_OUT", "ABORTED"} {
+	for _, status := range []string{"RUNNING", "FAILED", "TIMED_OUT", "ABORTED", "RUNNING"} {
 		if unread(p.read(ctx, "the executions of "+name)) {
 			return m
 		}

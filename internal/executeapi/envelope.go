@@ -8,6 +8,8 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // envelope is what a function returns to choose status, headers and body.
@@ -28,7 +30,7 @@ func (e *Envelope) Read(payload []byte, version1 bool) bool {
 		return false
 	}
 	var status, headers, multi, cookies, body, encoded []byte
-	if !Members(payload, func(name, value []byte) {
+	if !jsontext.Members(payload, func(name, value []byte) {
 		switch string(name) {
 		case "statusCode":
 			status = value
@@ -63,7 +65,7 @@ func (e *Envelope) readStatus(v []byte) bool {
 	if v == nil {
 		return true
 	}
-	s, ok := Scalar(v)
+	s, ok := jsontext.Scalar(v)
 	if !ok {
 		return false
 	}
@@ -74,17 +76,17 @@ func (e *Envelope) readStatus(v []byte) bool {
 
 // readHeaders takes an object of values or, with lists, of lists of values.
 func (e *Envelope) readHeaders(v []byte, lists bool) bool {
-	if v == nil || IsNull(v) {
+	if v == nil || jsontext.IsNull(v) {
 		return true
 	}
 	ok := true
 	add := func(name, value []byte) {
-		s, scalar := Scalar(value)
+		s, scalar := jsontext.Scalar(value)
 		ok = ok && scalar && e.addHeader(string(name), string(s))
 	}
-	object := Members(v, func(name, value []byte) {
+	object := jsontext.Members(v, func(name, value []byte) {
 		if !lists {
-			if !IsNull(value) {
+			if !jsontext.IsNull(value) {
 				add(name, value)
 			}
 			return
@@ -93,7 +95,7 @@ func (e *Envelope) readHeaders(v []byte, lists bool) bool {
 			ok = false
 			return
 		}
-		Elements(value, func(value []byte) { add(name, value) })
+		jsontext.Elements(value, func(value []byte) { add(name, value) })
 	})
 	return object && ok
 }
@@ -112,33 +114,33 @@ func (e *Envelope) addHeader(name, value string) bool {
 }
 
 func (e *Envelope) readCookies(v []byte) bool {
-	if v == nil || IsNull(v) {
+	if v == nil || jsontext.IsNull(v) {
 		return true
 	}
 	if v[0] != '[' {
 		return false
 	}
 	ok := true
-	Elements(v, func(value []byte) {
-		s, scalar := Scalar(value)
+	jsontext.Elements(v, func(value []byte) {
+		s, scalar := jsontext.Scalar(value)
 		ok = ok && scalar && e.addHeader("Set-Cookie", string(s))
 	})
 	return ok
 }
 
 func (e *Envelope) readBody(v, encoded []byte) bool {
-	if v == nil || IsNull(v) {
+	if v == nil || jsontext.IsNull(v) {
 		return true
 	}
-	s, ok := Scalar(v)
+	s, ok := jsontext.Scalar(v)
 	if !ok {
 		return false
 	}
 	e.Body = s
-	if encoded == nil || IsNull(encoded) {
+	if encoded == nil || jsontext.IsNull(encoded) {
 		return true
 	}
-	flag, ok := Scalar(encoded)
+	flag, ok := jsontext.Scalar(encoded)
 	switch {
 	case ok && string(flag) == "false":
 		return true

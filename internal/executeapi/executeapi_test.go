@@ -1,13 +1,15 @@
 package executeapi
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -33,51 +35,6 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s%s: %q %q %v %v", c.host, c.target, id, path, byHost, ok)
 		}
 	}
-}
-
-// AppendString writes what encoding/json reads back, for any bytes.
-func TestAppendString(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "s"))
-		var got string
-		if err := json.Unmarshal(AppendString(nil, s), &got); err != nil {
-			t.Fatalf("%q: %v", s, err)
-		}
-		if want := strings.ToValidUTF8(s, "\ufffd"); got != want && len([]rune(got)) != len([]rune(s)) {
-			t.Fatalf("%q became %q", s, got)
-		}
-	})
-}
-
-// Members gives what encoding/json gives, for any object.
-func TestMembers(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.MapOf(rapid.String(), rapid.OneOf(rapid.Just("1"), rapid.Just(`{"a":[1,"}"]}`), rapid.Just(`"\"]"`), rapid.Just("null"))).Draw(t, "object")
-		raw := make(map[string]json.RawMessage, len(want))
-		for k, v := range want {
-			raw[k] = json.RawMessage(v)
-		}
-		text, err := json.Marshal(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var read map[string]json.RawMessage
-		if err := json.Unmarshal(text, &read); err != nil {
-			t.Fatal(err)
-		}
-		got := make(map[string]string)
-		if !Members(text, func(name, value []byte) { got[string(name)] = string(value) }) {
-			t.Fatalf("%s is no object", text)
-		}
-		for k, v := range read {
-			if got[k] != string(v) {
-				t.Fatalf("%s: member %q is %q", text, k, got[k])
-			}
-		}
-		if len(got) != len(read) {
-			t.Fatalf("%s has %v", text, got)
-		}
-	})
 }
 
 // No answer of a function makes Read panic, or gives a header that HTTP does not allow.
@@ -196,17 +153,43 @@ func TestForward(t *testing.T) {
 	x := &Request{R: httptest.NewRequest("GET", "/", nil)}
 	x.R.Header.Set("X-Forwarded-For", "203.0.113.9")
 	x.R.Header.Set("Connection", "close")
-	answer, late, err := x.Forward(Loopback(), "GET", at, x.ProxyHeaders(), nil, time.Minute)
+	answer, late, err := x.Forward(NewBackends(), "GET", at, x.ProxyHeaders(), nil, time.Minute)
 	if err != nil || late || answer.Status != 201 || answer.Header.Get("X-Seen") != "203.0.113.9, 192.0.2.1" || x.Waited == 0 {
 		t.Errorf("%+v %v %v", answer, late, err)
 	}
-	if _, late, err := x.Forward(Loopback(), "GET", at.JoinPath("/large"), http.Header{}, nil, time.Minute); err == nil || late {
+	if _, late, err := x.Forward(NewBackends(), "GET", at.JoinPath("/large"), http.Header{}, nil, time.Minute); err == nil || late {
 		t.Errorf("an answer that is too large: %v %v", late, err)
 	}
-	if _, late, err := x.Forward(Loopback(), "GET", at.JoinPath("/late"), http.Header{}, nil, time.Millisecond); err == nil || !late {
+	if _, late, err := x.Forward(NewBackends(), "GET", at.JoinPath("/late"), http.Header{}, nil, time.Millisecond); err == nil || !late {
 		t.Errorf("an answer that is late: %v %v", late, err)
 	}
-	if _, _, err := x.Forward(Loopback(), "GET", &url.URL{Scheme: "http", Host: "192.0.2.7"}, nil, nil, time.Minute); err == nil || !strings.Contains(err.Error(), "not on this machine") {
+	if _, _, err := x.Forward(NewBackends(), "GET", &url.URL{Scheme: "http", Host: "192.0.2.7"}, nil, nil, time.Minute); err == nil || !strings.Contains(err.Error(), "not on this machine") {
 		t.Errorf("another machine: %v", err)
 	}
+}
+
+// A Deadline is a context like any other: it ends at its time, has the values of the request's, and does not end with that.
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		ctx, leave := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+		x := &Request{R: httptest.NewRequest("GET", "/", nil).WithContext(ctx)}
+		d, free := x.Deadline(time.Minute)
+		leave() // the client has gone
+		if d.Err() != nil || d.Value(key{}) != "value" || d.Left() != time.Minute {
+			t.Errorf("%v %v %v", d.Err(), d.Value(key{}), d.Left())
+		}
+		below, cancel := context.WithTimeout(d, time.Hour)
+		<-below.Done()
+		if d.Left() != 0 || !errors.Is(d.Err(), context.DeadlineExceeded) || !errors.Is(below.Err(), context.DeadlineExceeded) {
+			t.Errorf("%v %v %v", d.Left(), d.Err(), below.Err())
+		}
+		cancel()
+		free()
+		unused, free := x.Deadline(time.Minute)
+		free() // nothing was waited for; the test would find a timer's goroutine
+		if unused.Left() != time.Minute {
+			t.Error(unused.Left())
+		}
+	})
 }

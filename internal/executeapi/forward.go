@@ -17,9 +17,15 @@ type Forwarded struct {
 
 // Forward sends a request of method, to, header and body to a backend, reads its whole answer, and notes how long that took.
 // late tells that the time was over. It fails when there is no answer, or one that is larger than MaxPayload.
-func (x *Request) Forward(by http.RoundTripper, method string, to *url.URL, header http.Header, body []byte, timeout time.Duration) (answer Forwarded, late bool, err error) {
+func (x *Request) Forward(by *Backends, method string, to *url.URL, header http.Header, body []byte, timeout time.Duration) (answer Forwarded, late bool, err error) {
 	if err := checkLoopback(to); err != nil {
 		return answer, false, err
+	}
+	begin := time.Now()
+	if usual(to, body) {
+		answer, err = by.do(begin.Add(timeout), method, to, header, body)
+		x.Waited = time.Since(begin)
+		return answer, err != nil && x.Waited >= timeout, err
 	}
 	ctx, cancel := x.Deadline(timeout)
 	defer cancel()
@@ -30,8 +36,7 @@ func (x *Request) Forward(by http.RoundTripper, method string, to *url.URL, head
 		out.Body = io.NopCloser(bytes.NewReader(body))
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
-	begin := time.Now()
-	in, err := by.RoundTrip(out)
+	in, err := by.rest.RoundTrip(out)
 	if err == nil {
 		answer.Status, answer.Header = in.StatusCode, in.Header
 		answer.Body, err = readAnswer(in)
@@ -67,7 +72,10 @@ func (x *Request) ClientHeaders() http.Header {
 	if h["User-Agent"] == nil {
 		h["User-Agent"] = nil // else net/http gives its own
 	}
-	if h["X-Amzn-Trace-Id"] == nil {
+	switch {
+	case x.tracer != nil:
+		x.tracer.Inject(x.R.Context(), h)
+	case h["X-Amzn-Trace-Id"] == nil:
 		h["X-Amzn-Trace-Id"] = []string{NewTraceID(x.At)}
 	}
 	return h

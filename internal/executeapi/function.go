@@ -56,8 +56,11 @@ func (f *Function) Invoke(x *Request, source string, payload []byte) (out *lambd
 	begin := time.Now()
 	out, err = f.Invoker.Invoke(ctx, in)
 	x.Waited += time.Since(begin)
-	if err != nil {
-		return nil, Expired(ctx, err), err
+	switch {
+	case err != nil:
+		return nil, ctx.Left() <= 0 || Expired(ctx, err), err
+	case ctx.Left() <= 0:
+		return nil, true, context.DeadlineExceeded
 	}
 	if v := aws.ToString(out.ExecutedVersion); v != "" {
 		x.W.Header()[VersionHeader] = []string{v}

@@ -2,11 +2,13 @@ package executeapi
 
 import (
 	"cmp"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tealdeploy/teal/internal/jsontext"
+	"github.com/tealdeploy/teal/internal/trace"
 )
 
 // HeaderField is one header of the event. name is as net/http has it; it is written in lower case by format 2.0.
@@ -77,23 +79,29 @@ func (x *Request) forwarded() (from, port, proto string) {
 }
 
 // NewTraceID draws an X-Ray trace header.
-func NewTraceID(at time.Time) string {
-	b := append(make([]byte, 0, 40), "Root=1-"...)
-	b = AppendHex(b, uint64(at.Unix()), 8)
-	b = append(b, '-')
-	b = AppendHex(b, rand.Uint64(), 16)
-	return string(AppendHex(b, rand.Uint64(), 8))
+func NewTraceID(at time.Time) string { return trace.Begin(at.Unix()).XRay() }
+
+// AppendLower writes a header's name as format 2.0 has it.
+func AppendLower(b []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
 }
 
 // AppendJoined writes a header's values as one string, joined by commas.
 func AppendJoined(b []byte, h HeaderField) []byte {
 	b = append(b, '"')
-	b = AppendEscaped(b, h.Value)
+	b = jsontext.AppendEscaped(b, h.Value)
 	for i, v := range h.Values {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = AppendEscaped(b, v)
+		b = jsontext.AppendEscaped(b, v)
 	}
 	return append(b, '"')
 }
@@ -101,13 +109,13 @@ func AppendJoined(b []byte, h HeaderField) []byte {
 func AppendList(b []byte, h HeaderField) []byte {
 	b = append(b, '[')
 	if h.Values == nil {
-		b = AppendString(b, h.Value)
+		b = jsontext.AppendString(b, h.Value)
 	}
 	for i, v := range h.Values {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = AppendString(b, v)
+		b = jsontext.AppendString(b, v)
 	}
 	return append(b, ']')
 }
@@ -125,7 +133,7 @@ func (x *Request) AppendCookies(b []byte) []byte {
 			} else {
 				b = append(b, ',')
 			}
-			b = AppendString(b, c)
+			b = jsontext.AppendString(b, c)
 			n++
 		}
 	}

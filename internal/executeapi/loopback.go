@@ -47,24 +47,29 @@ var (
 	errTooLarge  = fmt.Errorf("the backend's answer is larger than %d bytes", MaxPayload)
 )
 
-// Loopback is the transport of HTTP integrations. It connects to this machine only, whatever a name resolves to, and
+// loopback is a transport that connects to this machine only, whatever a name resolves to, and
 // follows no proxy of the environment.
-func Loopback() http.RoundTripper {
-	d := &net.Dialer{Timeout: 10 * time.Second}
+func loopback() http.RoundTripper {
 	return &http.Transport{
-		MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			host, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			if !localName(host) {
-				return nil, fmt.Errorf("%s: %w", host, errElsewhere)
-			}
-			if _, err := netip.ParseAddr(host); err != nil {
-				host = "127.0.0.1"
-			}
-			return d.DialContext(ctx, network, net.JoinHostPort(host, port))
+		MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleTime, DisableCompression: true,
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			until, _ := ctx.Deadline()
+			return dialLoopback(address, until)
 		},
 	}
+}
+
+// dialLoopback connects to this machine, until a time if that is not zero.
+func dialLoopback(address string, until time.Time) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if !localName(host) {
+		return nil, fmt.Errorf("%s: %w", host, errElsewhere)
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		host = "127.0.0.1"
+	}
+	return (&net.Dialer{Timeout: 10 * time.Second, Deadline: until}).Dial("tcp", net.JoinHostPort(host, port))
 }

@@ -33,6 +33,7 @@ type OpenAPIOperation struct {
 	Responses        map[string]struct{ Headers []string }
 	Integration      json.RawMessage // nil when it has none
 	Security         []string
+	Scopes           []string // that the schemes want
 	Validator        string
 }
 
@@ -42,7 +43,7 @@ type OpenAPIParameter struct {
 	Required bool
 }
 
-// SecurityScheme is a security scheme; Authorizer is nil when it is no Lambda authorizer.
+// SecurityScheme is a security scheme; Authorizer is nil when it is no authorizer of the gateway.
 type SecurityScheme struct {
 	Type, Name, In string
 	AuthType       string             `json:"x-amazon-apigateway-authtype"`
@@ -59,6 +60,10 @@ type OpenAPIAuthorizer struct {
 	TTL                  *int32 `json:"authorizerResultTtlInSeconds"`
 	PayloadFormat        string `json:"authorizerPayloadFormatVersion"`
 	SimpleResponses      bool   `json:"enableSimpleResponses"`
+	JWT                  *struct {
+		Issuer   string   `json:"issuer"`
+		Audience []string `json:"audience"`
+	} `json:"jwtConfiguration"`
 }
 
 // GatewayResponse is one entry of x-amazon-apigateway-gateway-responses.
@@ -221,8 +226,12 @@ func (r *rawOpenAPI) operation(method, path string, raw, shared json.RawMessage)
 		security = *in.Security
 	}
 	for _, s := range security {
-		for name := range s {
-			op.Security = append(op.Security, name)
+		for name, wanted := range s {
+			var scopes []string
+			if json.Unmarshal(wanted, &scopes) != nil {
+				return op, fmt.Errorf("the scopes of the security scheme %s are no list of strings", name)
+			}
+			op.Security, op.Scopes = append(op.Security, name), append(op.Scopes, scopes...)
 		}
 	}
 	slices.Sort(op.Security)

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // param is one query parameter, decoded.
@@ -64,10 +66,10 @@ func (x *Request) AppendQuery(b []byte) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = AppendString(b, p.Name)
+			b = jsontext.AppendString(b, p.Name)
 			b = append(b, ':', '"')
 		}
-		b = AppendEscaped(b, p.Value)
+		b = jsontext.AppendEscaped(b, p.Value)
 		b = append(b, '"')
 	}
 	return append(b, '}')
@@ -85,8 +87,8 @@ func (x *Request) AppendQuery1(b []byte) []byte {
 		if i+1 < len(params) && params[i+1].Name == p.Name {
 			continue
 		}
-		b = AppendMember(b, n, p.Name)
-		b = AppendString(b, p.Value)
+		b = jsontext.AppendMember(b, n, p.Name)
+		b = jsontext.AppendString(b, p.Value)
 		n++
 	}
 	b = append(b, `},"multiValueQueryStringParameters":{`...)
@@ -94,10 +96,10 @@ func (x *Request) AppendQuery1(b []byte) []byte {
 		if i > 0 && params[i-1].Name == p.Name {
 			b = append(b[:len(b)-1], ',') // goes on with the list
 		} else {
-			b = AppendMember(b, i, p.Name)
+			b = jsontext.AppendMember(b, i, p.Name)
 			b = append(b, '[')
 		}
-		b = AppendString(b, p.Value)
+		b = jsontext.AppendString(b, p.Value)
 		b = append(b, ']')
 	}
 	return append(b, '}')

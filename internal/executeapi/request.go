@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 const (
@@ -44,6 +46,7 @@ type Request struct {
 	headers []HeaderField // scratch of the event
 	params  []Param
 	parsed  bool   // params holds the query string
+	tracer  Tracer // nil without traces
 	trace   string // X-Amzn-Trace-Id of what is below the request's span; "" without one
 }
 
@@ -113,11 +116,6 @@ func (x *Request) Message(status int, body []byte) int {
 	return status
 }
 
-// Deadline gives the context of a backend call: bounded by the integration's timeout, and not by the client's patience.
-func (x *Request) Deadline(timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(x.R.Context()), timeout)
-}
-
 // Expired tells whether a backend call failed because its time was over.
 func Expired(ctx context.Context, err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil
@@ -156,9 +154,9 @@ func AppendVariables(b []byte, variables map[string]string) []byte {
 			b = append(b, ',')
 		}
 		first = false
-		b = AppendString(b, k)
+		b = jsontext.AppendString(b, k)
 		b = append(b, ':')
-		b = AppendString(b, v)
+		b = jsontext.AppendString(b, v)
 	}
 	return append(b, '}')
 }
@@ -172,9 +170,9 @@ func (x *Request) AppendPathParameters(b []byte, names []string) []byte {
 		} else {
 			b = append(b, ',')
 		}
-		b = AppendString(b, name)
+		b = jsontext.AppendString(b, name)
 		b = append(b, ':')
-		b = AppendString(b, x.Values[i])
+		b = jsontext.AppendString(b, x.Values[i])
 	}
 	if len(names) > 0 {
 		b = append(b, '}')

@@ -2,6 +2,7 @@ package executeapi
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 )
 
@@ -10,6 +11,8 @@ import (
 type Tracer interface {
 	// Header is the trace header for what is below the span of ctx.
 	Header(ctx context.Context) string
+	// Inject puts the span of ctx into the headers of a request.
+	Inject(ctx context.Context, h http.Header)
 	// Start begins a span of the kind server, client or internal below that of ctx; the function ends it, with its name and
 	// the type of what has failed, or "".
 	Start(ctx context.Context, kind string) (context.Context, func(name, failure string, attributes ...any))
@@ -25,7 +28,7 @@ func (x *Request) Traced(t Tracer) func(stage, route string, status int) {
 		return func(string, string, int) {}
 	}
 	ctx, end := t.Start(x.R.Context(), "server")
-	x.R, x.trace = x.R.WithContext(ctx), t.Header(ctx)
+	x.R, x.trace, x.tracer = x.R.WithContext(ctx), t.Header(ctx), t
 	return func(stage, route string, status int) {
 		name, failure := x.R.Method, ""
 		if route != "" {

@@ -21,7 +21,7 @@ const module = "github.com/tealdeploy/teal"
 // ranks is the house: arrows point only downwards or sideways, never up. A package that is not named here takes the
 // rank of its nearest named parent; one that has none fails the test.
 var ranks = map[string]int{
-	"internal/alias": 0, "internal/arn": 0, "internal/fault": 0, "internal/headstart": 0,
+	"internal/alias": 0, "internal/arn": 0, "internal/fault": 0, "internal/headstart": 0, "internal/jsontext": 0,
 
 	"internal/release": 1, "internal/rollout": 1, "internal/asl": 1, "internal/jsonpath": 1, "internal/jsonata": 1,
 	"internal/vtl": 1,
@@ -191,10 +191,9 @@ func TestPlatformWaitsByItsClock(t *testing.T) {
 		"internal/platform/platform.go":                "the machine's time, when platform time is no other",
 		"internal/platform/lambda/settle.go":           "how long a request waits for code that is being unpacked",
 		"internal/platform/logs/write.go":              "how long lines wait to be written together",
-		"internal/platform/apigateway/invoke.go":       "how long a function really took",
-		"internal/platform/apigateway/execution.go":    "how long an execution's start really took",
 		"internal/platform/apigateway/backends.go":     "how long an answer really took",
 		"internal/platform/apigateway/serve.go":        "how long an answer really took",
+		"internal/platform/apigateway/testinvoke.go":   "how long an answer really took",
 		"internal/platform/apigatewayv2/execution.go":  "how long an answer really took",
 		"internal/platform/apigatewayv2/serve.go":      "how long an answer really took",
 		"internal/platform/states/integration_http.go": "the timeout of a request to another program",

@@ -172,7 +172,7 @@ func New(cfg Config) (p *Platform, err error) {
 		return p, err
 	}
 	if p.gateway, err = apigatewayv2.New(apigatewayv2.Config{
-		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, Starter: executions, Meter: metrics, Tracer: spans, Clock: cfg.Clock,
+		Store: p.store, Invoker: p.lambda, Permissions: p.lambda, Starter: executions, Meter: metrics, Tracer: spans, Clock: cfg.Clock, Verify: keys.verify(),
 		Account: cfg.Account, Region: cfg.Region, Endpoint: cfg.Address, Logger: cfg.Logger,
 	}); err != nil {
 		return p, err

@@ -261,9 +261,10 @@ func (t *Target) neededExecutions(ctx context.Context, m *release.MachineInvento
 	for _, v := range m.Versions {
 		there[v.ARN] = true
 	}
-	asked := 0
+	asked, seen := 0, map[string]bool{}
 	for _, status := range []sfntypes.ExecutionStatus{
 		sfntypes.ExecutionStatusRunning, sfntypes.ExecutionStatusFailed, sfntypes.ExecutionStatusTimedOut, sfntypes.ExecutionStatusAborted,
+		sfntypes.ExecutionStatusRunning, // again: what was redriven meanwhile
 	} {
 		pages := sfn.NewListExecutionsPaginator(t.states, &sfn.ListExecutionsInput{StateMachineArn: &m.ARN, StatusFilter: status, MaxResults: 1000})
 		for pages.HasMorePages() {
@@ -273,9 +274,10 @@ func (t *Target) neededExecutions(ctx context.Context, m *release.MachineInvento
 			}
 			for _, x := range page.Executions {
 				e := release.SeenExecution{ARN: aws.ToString(x.ExecutionArn), Version: aws.ToString(x.StateMachineVersionArn), Status: string(x.Status), Stopped: aws.ToTime(x.StopDate)}
-				if !e.Stopped.IsZero() && at.Sub(e.Stopped) > release.RedriveWindow {
+				if seen[e.ARN] || !e.Stopped.IsZero() && at.Sub(e.Stopped) > release.RedriveWindow {
 					continue
 				}
+				seen[e.ARN] = true
 				if !there[e.Version] {
 					if asked++; asked > maxUnqualified {
 						return fmt.Errorf("more than %d executions were started without a version; start them through the alias", maxUnqualified)

@@ -1,7 +1,9 @@
 package trace
 
 import (
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"strings"
 )
 
@@ -12,9 +14,19 @@ type Context struct {
 	// Sampled tells whether spans of the trace are kept. It means nothing until Decided: an X-Ray header may leave the
 	// decision to whom it reaches.
 	Sampled, Decided bool
+	// State is what others keep in tracestate; it goes on as it came.
+	State string
 }
 
 func (c Context) valid() bool { return c.Trace != [16]byte{} }
+
+// Begin draws a new trace that begins at a time, in seconds, and nobody has decided on.
+func Begin(unix int64) (c Context) {
+	binary.BigEndian.PutUint32(c.Trace[:4], uint32(unix)) // as X-Ray has it
+	binary.BigEndian.PutUint32(c.Trace[4:8], rand.Uint32())
+	binary.BigEndian.PutUint64(c.Trace[8:], rand.Uint64()|1) // never zero
+	return c
+}
 
 // FromTraceparent reads the header of W3C Trace Context. Versions that are yet to come are read as version 00, as the
 // specification wants.
@@ -35,6 +47,21 @@ func FromTraceparent(h string) (c Context, ok bool) {
 	}
 	c.Sampled, c.Decided = flags[0]&1 == 1, true
 	return c, true
+}
+
+// maxState is how long a tracestate may be that is passed on, in bytes: as long as the specification wants at least.
+//
+// https://www.w3.org/TR/trace-context/#tracestate-limits
+const maxState = 512
+
+// Traceparent writes c, which must be decided, as the header of W3C Trace Context.
+func (c Context) Traceparent() string {
+	b := hex.AppendEncode(append(make([]byte, 0, 55), "00-"...), c.Trace[:])
+	b = hex.AppendEncode(append(b, '-'), c.Span[:])
+	if c.Sampled {
+		return string(append(b, "-01"...))
+	}
+	return string(append(b, "-00"...))
 }
 
 // maxHeader bounds what is read of an X-Ray header; AWS's own are a quarter as long.

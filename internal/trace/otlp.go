@@ -36,6 +36,7 @@ type (
 		TraceID    string      `json:"traceId"`
 		SpanID     string      `json:"spanId"`
 		ParentID   string      `json:"parentSpanId,omitempty"`
+		State      string      `json:"traceState,omitempty"`
 		Flags      int         `json:"flags"`
 		Name       string      `json:"name"`
 		Kind       int         `json:"kind"`
@@ -95,7 +96,8 @@ func (s *span) wire() wireSpan {
 	}
 	w := wireSpan{
 		TraceID: hex.EncodeToString(s.at.Trace[:]), SpanID: hex.EncodeToString(s.at.Span[:]), Flags: flagSampled,
-		Name: s.name, Kind: s.kind, Start: nanos(s.begin), End: nanos(s.end),
+		State: strings.ToValidUTF8(s.at.State, "\uFFFD"),
+		Name:  s.name, Kind: s.kind, Start: nanos(s.begin), End: nanos(s.end),
 	}
 	if s.parent != [8]byte{} {
 		w.ParentID = hex.EncodeToString(s.parent[:])

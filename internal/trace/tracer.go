@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -58,6 +59,9 @@ func (t *Tracer) Receive(r *http.Request) *http.Request {
 	var ok bool
 	if h := r.Header["Traceparent"]; len(h) == 1 {
 		c, ok = FromTraceparent(h[0])
+		if state := strings.Join(r.Header["Tracestate"], ","); ok && len(state) <= maxState {
+			c.State = state
+		}
 	}
 	if h := r.Header["X-Amzn-Trace-Id"]; !ok && len(h) == 1 {
 		c, ok = FromXRay(h[0])
@@ -81,6 +85,21 @@ func (t *Tracer) Join(ctx context.Context, header string) context.Context {
 
 // Header is AWS's trace header for what is below the span of ctx. Without one it begins a trace.
 func (t *Tracer) Header(ctx context.Context) string { return t.decided(of(ctx)).XRay() }
+
+// Inject puts the span of ctx into the headers of a request, as AWS and as W3C have it, in the place of what is there.
+func (t *Tracer) Inject(ctx context.Context, h http.Header) {
+	c := t.decided(of(ctx))
+	h["X-Amzn-Trace-Id"] = []string{c.XRay()}
+	delete(h, "Traceparent")
+	delete(h, "Tracestate")
+	if c.Span == [8]byte{} { // there is no parent to tell of
+		return
+	}
+	h["Traceparent"] = []string{c.Traceparent()}
+	if c.State != "" {
+		h["Tracestate"] = []string{c.State}
+	}
+}
 
 // Start begins a span below that of ctx, or a trace; kind is server, client or internal. The context is that of the span.
 // Whoever has it calls the function once, when the span ends: name is what it was, failure the type of the error, "" for none, and
@@ -134,9 +153,7 @@ func spanOf(id string) (s [8]byte) {
 // the trace's ID, so that it is the same wherever it is made.
 func (t *Tracer) decided(c Context) Context {
 	if !c.valid() {
-		binary.BigEndian.PutUint32(c.Trace[:4], uint32(t.cfg.Clock.Now().Unix())) // as X-Ray has it
-		binary.BigEndian.PutUint32(c.Trace[4:8], rand.Uint32())
-		binary.BigEndian.PutUint64(c.Trace[8:], rand.Uint64()|1)
+		c.Trace = Begin(t.cfg.Clock.Now().Unix()).Trace
 	}
 	if !c.Decided {
 		c.Decided, c.Sampled = true, t.cfg.sampled(binary.BigEndian.Uint64(c.Trace[8:]))

@@ -269,3 +269,43 @@ func TestFromEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// What the client's other tools keep in tracestate goes on with the trace, to what is called and to the collector.
+func TestTracestate(t *testing.T) {
+	c := collect(t)
+	tr := c.tracer(t, Config{})
+	receive := func(state ...string) context.Context {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		r.Header["Tracestate"] = state
+		return tr.Receive(r).Context()
+	}
+	ctx, end := tr.Start(receive("rojo=00f067aa0ba902b7", "congo=t61rcWkgMzE"), "server")
+	h := http.Header{"Traceparent": {"the client's"}, "X-Amzn-Trace-Id": {"the client's"}}
+	tr.Inject(ctx, h)
+	end("GET /", "")
+	if got := h.Get("Tracestate"); got != "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE" {
+		t.Errorf("the state became %q", got)
+	}
+	parent, ok := FromTraceparent(h.Get("Traceparent"))
+	header, ok2 := FromXRay(h.Get("X-Amzn-Trace-Id"))
+	if !ok || !ok2 || parent != header || h.Get("Traceparent")[3:35] != "0af7651916cd43dd8448eb211c80319c" || h.Get("Traceparent")[36:52] == "b7ad6b7169203331" {
+		t.Errorf("%v", h)
+	}
+	h = http.Header{"Tracestate": {"the client's"}}
+	tr.Inject(receive(strings.Repeat("s", 513)), h)
+	if h["Tracestate"] != nil {
+		t.Errorf("a state that is too long became %q", h)
+	}
+	h = http.Header{}
+	tr.Inject(t.Context(), h)
+	if _, ok := FromXRay(h.Get("X-Amzn-Trace-Id")); !ok || h["Traceparent"] != nil {
+		t.Errorf("outside of a trace %v", h)
+	}
+	if err := tr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.spans) != 1 || c.spans[0].State != "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE" {
+		t.Errorf("%+v", c.spans)
+	}
+}

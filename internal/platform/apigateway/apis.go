@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
 
+	"github.com/tealdeploy/teal/internal/arn"
 	"github.com/tealdeploy/teal/internal/executeapi"
 )
 
@@ -265,9 +266,36 @@ func (s *Service) GetTags(_ context.Context, in *apigateway.GetTagsInput) (*apig
 	return &apigateway.GetTagsOutput{Tags: st.Tags}, nil
 }
 
-// GetAccount gives the limits of the account, which are AWS's defaults and are not enforced across APIs.
+// GetAccount gives the account's settings. Its limits are AWS's defaults, and are not enforced across APIs.
 func (s *Service) GetAccount(context.Context, *apigateway.GetAccountInput) (*apigateway.GetAccountOutput, error) {
-	return &apigateway.GetAccountOutput{ThrottleSettings: &types.ThrottleSettings{BurstLimit: accountBurst, RateLimit: accountRate}, Features: []string{}}, nil
+	return &apigateway.GetAccountOutput{
+		ThrottleSettings: &types.ThrottleSettings{BurstLimit: accountBurst, RateLimit: accountRate}, ApiKeyVersion: aws.String("4"),
+		Features: []string{"UsagePlans"}, CloudwatchRoleArn: s.account.Load().settings.LogRole,
+	}, nil
+}
+
+// UpdateAccount patches cloudwatchRoleArn, which is kept and used by nothing: there are no logs of API Gateway here.
+func (s *Service) UpdateAccount(ctx context.Context, in *apigateway.UpdateAccountInput) (*apigateway.UpdateAccountOutput, error) {
+	err := s.changeAccount(ctx, func(d *accountDraft) error {
+		err := patches{
+			"cloudwatchRoleArn": text(&d.settings.LogRole), "throttleSettings": refused("A change of the account's throttling"),
+			"features": refused("A change of the account's features"),
+		}.apply(in.PatchOperations)
+		if err != nil {
+			return err
+		}
+		if role := aws.ToString(d.settings.LogRole); role != "" {
+			if a, err := arn.Parse(role); err != nil || a.Service != "iam" {
+				return badRequest("The role ARN does not have required permissions set to API Gateway: %s is no ARN of a role", role)
+			}
+		}
+		return d.put(bucketSettings, settingsKey, d.settings)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.GetAccount(ctx, nil)
+	return as[apigateway.UpdateAccountOutput](*out), err
 }
 
 // decode reads JSON that a client sent in a member.

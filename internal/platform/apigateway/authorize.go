@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // authorizer is a Lambda authorizer, ready to ask.
@@ -90,19 +91,19 @@ func (x *exchange) askAuthorizer(a *authorizer, arn, token string) int {
 	if a.token {
 		kind = "TOKEN"
 	}
-	event := executeapi.AppendString([]byte(`{"type":`), kind)
+	event := jsontext.AppendString([]byte(`{"type":`), kind)
 	event = append(event, `,"methodArn":`...)
-	event = executeapi.AppendString(event, arn)
+	event = jsontext.AppendString(event, arn)
 	if a.token {
 		event = append(event, `,"authorizationToken":`...)
-		event = executeapi.AppendString(event, token)
+		event = jsontext.AppendString(event, token)
 	} else {
 		event = append(event, `,"resource":`...)
-		event = executeapi.AppendString(event, x.method.path)
+		event = jsontext.AppendString(event, x.method.path)
 		event = append(event, `,"path":`...)
-		event = executeapi.AppendString(event, x.path)
+		event = jsontext.AppendString(event, x.path)
 		event = append(event, `,"httpMethod":`...)
-		event = executeapi.AppendString(event, x.R.Method)
+		event = jsontext.AppendString(event, x.R.Method)
 		event = x.appendRequest(event)
 		event = append(event, `,"requestContext":`...)
 		event = x.appendContext(event)

@@ -55,6 +55,7 @@ type method struct {
 	variables  []string // names in the order of the path
 	authorizer *authorizer
 	signed     bool // requests must have a signature (AWS_IAM)
+	keyed      bool // requests must have an API key
 	validator  *validator
 	throttle   *executeapi.Bucket
 	detailed   *metricSet // nil unless the stage has metrics for the method
@@ -170,7 +171,7 @@ func (s *Service) compileMethod(a *api, st types.Stage, stage, before *stage, sd
 			return nil, fmt.Errorf("authorizer %s is missing", aws.ToString(m.AuthorizerId))
 		}
 	}
-	out.signed = aws.ToString(m.AuthorizationType) == "AWS_IAM"
+	out.signed, out.keyed = aws.ToString(m.AuthorizationType) == "AWS_IAM", aws.ToBool(m.ApiKeyRequired)
 	if v, ok := c.Validators[aws.ToString(m.RequestValidatorId)]; ok {
 		out.validator = &validator{}
 		if v.ValidateRequestParameters {

@@ -33,6 +33,8 @@ var answers = map[types.GatewayResponseType]answer{
 	types.GatewayResponseTypeIntegrationTimeout:           {504, "InternalServerErrorException", "Endpoint request timed out"},
 	types.GatewayResponseTypeRequestTooLarge:              {413, "RequestTooLargeException", "Request Too Long"},
 	types.GatewayResponseTypeThrottled:                    {429, "TooManyRequestsException", "Too Many Requests"},
+	types.GatewayResponseTypeQuotaExceeded:                {429, "LimitExceededException", "Limit Exceeded"},
+	types.GatewayResponseTypeInvalidApiKey:                {403, "ForbiddenException", "Forbidden"},
 	types.GatewayResponseTypeUnsupportedMediaType:         {415, "UnsupportedMediaTypeException", "Unsupported Media Type"},
 	types.GatewayResponseTypeDefault4xx:                   {400, "BadRequestException", "Bad Request"},
 	types.GatewayResponseTypeDefault5xx:                   {500, "InternalServerErrorException", "Internal server error"},

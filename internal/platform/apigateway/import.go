@@ -199,8 +199,11 @@ func (s *Service) readOperation(d *draft, doc *executeapi.OpenAPI, op executeapi
 		case strings.EqualFold(sc.AuthType, "awsSigv4"):
 			m.AuthorizationType = aws.String("AWS_IAM")
 			continue
+		case sc.Authorizer == nil && strings.EqualFold(sc.Type, "apiKey") && strings.EqualFold(sc.Name, "x-api-key"):
+			m.ApiKeyRequired = aws.Bool(true)
+			continue
 		case sc.Authorizer == nil:
-			return unsupported("The security scheme " + name + " (an API key)")
+			return unsupported("The security scheme " + name + ", which is neither an API key (x-api-key), nor awsSigv4, nor a Lambda authorizer,")
 		}
 		m.AuthorizationType, m.AuthorizerId = aws.String("CUSTOM"), aws.String(authorizers[name])
 	}

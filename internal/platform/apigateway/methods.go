@@ -96,9 +96,6 @@ func (d *draft) checkMethod(m *types.Method) error {
 	default:
 		return badRequest("Invalid authorization type specified. Valid options are [NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS]")
 	}
-	if aws.ToBool(m.ApiKeyRequired) {
-		return unsupported("apiKeyRequired (API keys and usage plans)")
-	}
 	if len(m.AuthorizationScopes) > 0 {
 		return unsupported("authorizationScopes")
 	}

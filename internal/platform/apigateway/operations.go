@@ -16,7 +16,7 @@ func (s *Service) API() *awsproto.Service {
 	names := map[string]string{"PutIntegrationInput.HttpMethod": "http_method", "PutIntegrationInput.IntegrationHttpMethod": "httpMethod"}
 	for _, t := range []string{
 		"GetRestApisOutput", "GetResourcesOutput", "GetDeploymentsOutput", "GetModelsOutput", "GetRequestValidatorsOutput",
-		"GetAuthorizersOutput", "GetGatewayResponsesOutput",
+		"GetAuthorizersOutput", "GetGatewayResponsesOutput", "GetApiKeysOutput", "GetUsagePlansOutput", "GetUsagePlanKeysOutput",
 	} {
 		names[t+".Items"] = "item"
 	}
@@ -24,6 +24,7 @@ func (s *Service) API() *awsproto.Service {
 		api      = "/restapis/{RestApiId}"
 		resource = api + "/resources/{ResourceId}"
 		method   = resource + "/methods/{HttpMethod}"
+		plan     = "/usageplans/{UsagePlanId}"
 	)
 	return &awsproto.Service{
 		Name:      "apigateway",
@@ -54,6 +55,7 @@ func (s *Service) API() *awsproto.Service {
 			awsproto.Op(s.GetMethod, awsproto.HTTP("GET", method, 200)),
 			awsproto.Op(s.UpdateMethod, awsproto.HTTP("PATCH", method, 200)),
 			awsproto.Op(s.DeleteMethod, awsproto.HTTP("DELETE", method, 204)),
+			awsproto.Op(s.TestInvokeMethod, awsproto.HTTP("POST", method, 200)),
 			awsproto.Op(s.PutMethodResponse, awsproto.HTTP("PUT", method+"/responses/{StatusCode}", 201)),
 			awsproto.Op(s.GetMethodResponse, awsproto.HTTP("GET", method+"/responses/{StatusCode}", 200)),
 			awsproto.Op(s.UpdateMethodResponse, awsproto.HTTP("PATCH", method+"/responses/{StatusCode}", 201)),
@@ -76,6 +78,9 @@ func (s *Service) API() *awsproto.Service {
 			awsproto.Op(s.CreateStage, awsproto.HTTP("POST", api+"/stages", 201)),
 			awsproto.Op(s.GetStages, awsproto.HTTP("GET", api+"/stages", 200, awsproto.InQuery("DeploymentId", "deploymentId"))),
 			awsproto.Op(s.GetStage, awsproto.HTTP("GET", api+"/stages/{StageName}", 200)),
+			awsproto.Op(s.GetExport, awsproto.HTTP("GET", api+"/stages/{StageName}/exports/{ExportType}", 200, awsproto.InQuery("Parameters", ""),
+				awsproto.InHeader("Accepts", "Accept"), awsproto.InHeader("ContentType", "Content-Type"),
+				awsproto.InHeader("ContentDisposition", "Content-Disposition"), awsproto.InPayload("Body").ForOutput())),
 			awsproto.Op(s.UpdateStage, awsproto.HTTP("PATCH", api+"/stages/{StageName}", 200)),
 			awsproto.Op(s.DeleteStage, awsproto.HTTP("DELETE", api+"/stages/{StageName}", 202)),
 			awsproto.Op(s.FlushStageAuthorizersCache, awsproto.HTTP("DELETE", api+"/stages/{StageName}/cache/authorizers", 202)),
@@ -103,10 +108,27 @@ func (s *Service) API() *awsproto.Service {
 			awsproto.Op(s.UpdateGatewayResponse, awsproto.HTTP("PATCH", api+"/gatewayresponses/{ResponseType}", 200)),
 			awsproto.Op(s.DeleteGatewayResponse, awsproto.HTTP("DELETE", api+"/gatewayresponses/{ResponseType}", 202)),
 
+			awsproto.Op(s.CreateApiKey, awsproto.HTTP("POST", "/apikeys", 201)),
+			awsproto.Op(s.GetApiKeys, awsproto.HTTP("GET", "/apikeys", 200, append(page, awsproto.InQuery("NameQuery", "name"),
+				awsproto.InQuery("CustomerId", "customerId"), awsproto.InQuery("IncludeValues", "includeValues"))...)),
+			awsproto.Op(s.GetApiKey, awsproto.HTTP("GET", "/apikeys/{ApiKey}", 200, awsproto.InQuery("IncludeValue", "includeValue"))),
+			awsproto.Op(s.UpdateApiKey, awsproto.HTTP("PATCH", "/apikeys/{ApiKey}", 200)),
+			awsproto.Op(s.DeleteApiKey, awsproto.HTTP("DELETE", "/apikeys/{ApiKey}", 202)),
+			awsproto.Op(s.CreateUsagePlan, awsproto.HTTP("POST", "/usageplans", 201)),
+			awsproto.Op(s.GetUsagePlans, awsproto.HTTP("GET", "/usageplans", 200, append(page, awsproto.InQuery("KeyId", "keyId"))...)),
+			awsproto.Op(s.GetUsagePlan, awsproto.HTTP("GET", plan, 200)),
+			awsproto.Op(s.UpdateUsagePlan, awsproto.HTTP("PATCH", plan, 200)),
+			awsproto.Op(s.DeleteUsagePlan, awsproto.HTTP("DELETE", plan, 202)),
+			awsproto.Op(s.CreateUsagePlanKey, awsproto.HTTP("POST", plan+"/keys", 201)),
+			awsproto.Op(s.GetUsagePlanKeys, awsproto.HTTP("GET", plan+"/keys", 200, append(page, awsproto.InQuery("NameQuery", "name"))...)),
+			awsproto.Op(s.GetUsagePlanKey, awsproto.HTTP("GET", plan+"/keys/{KeyId}", 200)),
+			awsproto.Op(s.DeleteUsagePlanKey, awsproto.HTTP("DELETE", plan+"/keys/{KeyId}", 202)),
+
 			awsproto.Op(s.TagResource, awsproto.HTTP("PUT", "/tags/{ResourceArn}", 204)),
 			awsproto.Op(s.UntagResource, awsproto.HTTP("DELETE", "/tags/{ResourceArn}", 204, awsproto.InQuery("TagKeys", "tagKeys"))),
 			awsproto.Op(s.GetTags, awsproto.HTTP("GET", "/tags/{ResourceArn}", 200, page...)),
 			awsproto.Op(s.GetAccount, awsproto.HTTP("GET", "/account", 200)),
+			awsproto.Op(s.UpdateAccount, awsproto.HTTP("PATCH", "/account", 200)),
 		},
 	}
 }

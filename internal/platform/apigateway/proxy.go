@@ -12,6 +12,7 @@ import (
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // proxyBackend is AWS_PROXY with a Lambda function.
@@ -76,11 +77,11 @@ func (x *exchange) invoke(f *executeapi.Function, payload []byte) (out *lambda.I
 // appendEvent writes the event of the Lambda proxy integration.
 func (x *exchange) appendEvent(b []byte) []byte {
 	b = append(b, `{"resource":`...)
-	b = executeapi.AppendString(b, x.method.path)
+	b = jsontext.AppendString(b, x.method.path)
 	b = append(b, `,"path":`...)
-	b = executeapi.AppendString(b, x.path)
+	b = jsontext.AppendString(b, x.path)
 	b = append(b, `,"httpMethod":`...)
-	b = executeapi.AppendString(b, x.R.Method)
+	b = jsontext.AppendString(b, x.R.Method)
 	b = x.appendRequest(b)
 	b = append(b, `,"requestContext":`...)
 	b = x.appendContext(b)
@@ -93,7 +94,7 @@ func (x *exchange) appendEvent(b []byte) []byte {
 		b = base64.StdEncoding.AppendEncode(b, x.Body)
 		return append(b, `","isBase64Encoded":true}`...)
 	}
-	b = executeapi.AppendString(b, x.Body)
+	b = jsontext.AppendString(b, x.Body)
 	return append(b, `,"isBase64Encoded":false}`...)
 }
 
@@ -102,12 +103,12 @@ func (x *exchange) appendRequest(b []byte) []byte {
 	headers := x.EventHeaders(true)
 	b = append(b, `,"headers":{`...)
 	for i, h := range headers {
-		b = executeapi.AppendMember(b, i, h.Name)
-		b = executeapi.AppendString(b, h.Last())
+		b = jsontext.AppendMember(b, i, h.Name)
+		b = jsontext.AppendString(b, h.Last())
 	}
 	b = append(b, `},"multiValueHeaders":{`...)
 	for i, h := range headers {
-		b = executeapi.AppendMember(b, i, h.Name)
+		b = jsontext.AppendMember(b, i, h.Name)
 		b = executeapi.AppendList(b, h)
 	}
 	b = append(b, '}')
@@ -127,18 +128,18 @@ func (x *exchange) appendRequest(b []byte) []byte {
 func (x *exchange) appendContext(b []byte) []byte {
 	member := func(name, value string) {
 		b = append(b, ',')
-		b = executeapi.AppendMember(b, 0, name)
-		b = executeapi.AppendString(b, value)
+		b = jsontext.AppendMember(b, 0, name)
+		b = jsontext.AppendString(b, value)
 	}
 	b = append(b, `{"resourceId":`...)
-	b = executeapi.AppendString(b, x.method.resource)
+	b = jsontext.AppendString(b, x.method.resource)
 	if x.decision != nil {
 		b = append(b, `,"authorizer":{"principalId":`...)
-		b = executeapi.AppendString(b, x.decision.Principal)
+		b = jsontext.AppendString(b, x.decision.Principal)
 		for _, c := range x.decision.Context {
 			b = append(b, ',')
-			b = executeapi.AppendMember(b, 0, c.Name)
-			b = executeapi.AppendString(b, c.Value)
+			b = jsontext.AppendMember(b, 0, c.Name)
+			b = jsontext.AppendString(b, c.Value)
 		}
 		b = append(b, '}')
 	}
@@ -173,9 +174,13 @@ func (x *exchange) appendContext(b []byte) []byte {
 	b = append(b, `,"cognitoIdentityId":null`...)
 	optional("caller", user)
 	b = append(b, `,"sourceIp":`...)
-	b = executeapi.AppendString(b, x.SourceIP())
+	b = jsontext.AppendString(b, x.SourceIP())
 	b = append(b, `,"principalOrgId":null`...)
 	optional("accessKey", key)
+	if id := x.apiKey.Id; id != nil {
+		member("apiKey", *x.apiKey.Value)
+		member("apiKeyId", *id)
+	}
 	b = append(b, `,"cognitoAuthenticationType":null,"cognitoAuthenticationProvider":null`...)
 	optional("userArn", root)
 	member("userAgent", x.R.UserAgent())

@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
-	"github.com/google/uuid"
 
+	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 	"github.com/tealdeploy/teal/internal/vtl"
 )
 
@@ -26,8 +27,9 @@ type exchange struct {
 	extended string // x-amz-apigw-id
 	path     string // decoded, below the stage
 	decision *executeapi.Decision
-	caller   string   // access key of who signed the request; "" where nobody had to
-	context  *vtl.Map // $context, made on its first use
+	caller   string       // access key of who signed the request; "" where nobody had to
+	apiKey   types.ApiKey // that the request has; the zero value where none was wanted
+	context  *vtl.Map     // $context, made on its first use
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -51,7 +53,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.release()
 	x.s, x.W, x.R, x.Account = s, w, r, s.cfg.Account
 	x.At = s.cfg.Clock.Now().UTC()
-	x.RequestID, x.extended = uuid.NewString(), executeapi.NewRequestID()
+	x.RequestID, x.extended = awsproto.NewRequestID(), executeapi.NewRequestID()
 	h := w.Header()
 	h["X-Amzn-Requestid"], h["X-Amz-Apigw-Id"] = []string{x.RequestID}, []string{x.extended}
 
@@ -147,6 +149,16 @@ func (x *exchange) serve() int {
 			return status
 		}
 	}
+	if x.method.keyed {
+		if status := x.admit(); status != 0 {
+			return status
+		}
+	}
+	return x.perform()
+}
+
+// perform answers a request that may be made.
+func (x *exchange) perform() int {
 	if v := x.method.validator; v != nil {
 		if status := x.validate(v); status != 0 {
 			return status
@@ -277,7 +289,7 @@ func (x *exchange) failWith(t types.GatewayResponseType, a answer, message strin
 	if message == "" {
 		return x.Message(a.status, []byte(`{"`+name+`":null}`))
 	}
-	return x.Message(a.status, append(executeapi.AppendString([]byte(`{"`+name+`":`), message), '}'))
+	return x.Message(a.status, append(jsontext.AppendString([]byte(`{"`+name+`":`), message), '}'))
 }
 
 // send writes a whole response.

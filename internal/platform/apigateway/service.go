@@ -60,10 +60,11 @@ type Service struct {
 	cfg      Config
 	endpoint string // host[:port] after {restApiId}.execute-api.
 	states   func() stateCalls
-	outside  http.RoundTripper // of HTTP integrations; loopback only
+	outside  *executeapi.Backends // of HTTP integrations; loopback only
 
-	mu    sync.Mutex                      // serialises changes
-	state atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
+	mu      sync.Mutex                      // serialises changes
+	state   atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
+	account atomic.Pointer[account]
 }
 
 // New loads the APIs from cfg.Store and makes them serve. It fails when the store cannot be read or holds what this
@@ -84,13 +85,16 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.Loopback()}
+	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.NewBackends()}
 	s.states = sync.OnceValue(s.openStates)
 	apis, err := s.load(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("apigateway: %w", err)
 	}
 	s.state.Store(&apis)
+	if err := s.loadAccount(context.Background()); err != nil {
+		return nil, fmt.Errorf("apigateway: %w", err)
+	}
 	return s, nil
 }
 

@@ -28,9 +28,8 @@ func TestRefusals(t *testing.T) {
 		"no methods":    {second(r.c.CreateDeployment(ctx, &apigateway.CreateDeploymentInput{RestApiId: &r.id})), "BadRequestException", "The REST API doesn't contain any methods"},
 		"root":          {second(r.c.DeleteResource(ctx, &apigateway.DeleteResourceInput{RestApiId: &r.id, ResourceId: &r.root})), "BadRequestException", "root resource"},
 		"cognito":       {second(r.c.CreateAuthorizer(ctx, &apigateway.CreateAuthorizerInput{RestApiId: &r.id, Name: none, Type: types.AuthorizerTypeCognitoUserPools})), "BadRequestException", "COGNITO_USER_POOLS is not supported"},
-		"API key":       {second(r.c.PutMethod(ctx, &apigateway.PutMethodInput{RestApiId: &r.id, ResourceId: &pets, HttpMethod: get, AuthorizationType: aws.String("NONE"), ApiKeyRequired: true})), "BadRequestException", "API keys"},
 		"private":       {second(r.c.CreateRestApi(ctx, &apigateway.CreateRestApiInput{Name: none, EndpointConfiguration: &types.EndpointConfiguration{Types: []types.EndpointType{types.EndpointTypePrivate}}})), "BadRequestException", "PRIVATE is not supported"},
-		"not served":    {second(r.c.GetUsagePlans(ctx, &apigateway.GetUsagePlansInput{})), "UnknownOperationException", "usageplans"},
+		"not served":    {second(r.c.GetDomainNames(ctx, &apigateway.GetDomainNamesInput{})), "UnknownOperationException", "domainnames"},
 		"bad patch":     {second(r.c.UpdateRestApi(ctx, &apigateway.UpdateRestApiInput{RestApiId: &r.id, PatchOperations: []types.PatchOperation{{Op: types.OpReplace, Path: aws.String("/nope"), Value: none}}})), "BadRequestException", "Invalid patch path '/nope'"},
 	} {
 		t.Run(name, func(t *testing.T) { refusedWith(t, c.err, c.code, c.message) })

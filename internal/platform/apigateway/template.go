@@ -109,6 +109,10 @@ func (x *exchange) contextMap() *vtl.Map {
 	identity := vtl.NewMap()
 	identity.Set("sourceIp", x.SourceIP())
 	identity.Set("userAgent", x.R.UserAgent())
+	if id := x.apiKey.Id; id != nil {
+		identity.Set("apiKey", *x.apiKey.Value)
+		identity.Set("apiKeyId", *id)
+	}
 	m.Set("identity", identity)
 	if x.decision != nil {
 		authorizer := vtl.NewMap()

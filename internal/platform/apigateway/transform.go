@@ -15,6 +15,7 @@ import (
 
 	"github.com/tealdeploy/teal/internal/executeapi"
 	"github.com/tealdeploy/teal/internal/jsonpath"
+	"github.com/tealdeploy/teal/internal/jsontext"
 	"github.com/tealdeploy/teal/internal/vtl"
 )
 
@@ -348,7 +349,7 @@ func (g *gatewayResponse) write(x *exchange, t types.GatewayResponseType, status
 	if g.templates[media] == nil && len(g.templates) > 0 {
 		media = sortedKeys(g.templates)[0]
 	}
-	body := append(executeapi.AppendString([]byte(`{"message":`), message), '}')
+	body := append(jsontext.AppendString([]byte(`{"message":`), message), '}')
 	if template := g.templates[media]; template != nil {
 		text, err := template.Render(x.environment(x.Body))
 		if err != nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
-// authorizer is a Lambda authorizer, ready to ask.
+// authorizer is a Lambda authorizer, ready to ask, or a JWT authorizer.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 type authorizer struct {
 	id       string
@@ -25,6 +26,7 @@ type authorizer struct {
 	// decisions are kept over changes of the API as long as the authorizer and its function are what they are.
 	decisions *executeapi.Decisions
 	of        types.Authorizer
+	rules     *tokenRules // of a JWT authorizer; else nil
 }
 
 // authorizerTimeout is how long AWS waits for an authorizer.
@@ -45,7 +47,9 @@ func (s *Service) compileAuthorizers(st, before *stage, c configuration) error {
 		}
 		out.of, out.decisions = a, new(executeapi.Decisions)
 		if was := before.authorizers[id]; was != nil && was.function.ARN == out.function.ARN && reflect.DeepEqual(was.of, a) {
-			out.decisions = was.decisions
+			if out.decisions = was.decisions; out.rules != nil {
+				out.rules.keys = was.rules.keys
+			}
 		}
 		st.authorizers[id] = out
 	}
@@ -53,28 +57,42 @@ func (s *Service) compileAuthorizers(st, before *stage, c configuration) error {
 }
 
 func (s *Service) compileAuthorizer(st *stage, a types.Authorizer) (*authorizer, error) {
+	sources, err := parseSources(a.IdentitySource)
+	if err != nil {
+		return nil, err
+	}
+	if a.AuthorizerType == types.AuthorizerTypeJwt {
+		rules := &tokenRules{issuer: *a.JwtConfiguration.Issuer, audience: a.JwtConfiguration.Audience, keys: new(issuerKeys)}
+		return &authorizer{id: *a.AuthorizerId, sources: sources, rules: rules}, nil
+	}
 	uri, _ := executeapi.ExpandVariables(*a.AuthorizerUri, func(name string) string { return st.variables[name] })
-	out := &authorizer{
-		id: *a.AuthorizerId, version1: aws.ToString(a.AuthorizerPayloadFormatVersion) == "1.0", simple: aws.ToBool(a.EnableSimpleResponses),
+	return &authorizer{
+		id: *a.AuthorizerId, sources: sources, version1: aws.ToString(a.AuthorizerPayloadFormatVersion) == "1.0", simple: aws.ToBool(a.EnableSimpleResponses),
 		ttl: time.Duration(aws.ToInt32(a.AuthorizerResultTtlInSeconds)) * time.Second,
 		function: executeapi.Function{
 			Invoker: s.cfg.Invoker, Permissions: s.cfg.Permissions, ARN: executeapi.FunctionARN(uri),
 			Role: a.AuthorizerCredentialsArn != nil, Timeout: authorizerTimeout,
 		},
-	}
-	for _, source := range a.IdentitySource {
-		m, err := parseMapping(source)
+	}, nil
+}
+
+func parseSources(expressions []string) (sources []mapping, err error) {
+	for _, e := range expressions {
+		m, err := parseMapping(e)
 		if err != nil {
 			return nil, err
 		}
-		out.sources = append(out.sources, m)
+		sources = append(sources, m)
 	}
-	return out, nil
+	return sources, nil
 }
 
 // authorize asks the route's authorizer, or what it decided before; it returns 0 when the request may go on, or the status
 // of its answer.
 func (x *exchange) authorize(a *authorizer) int {
+	if a.rules != nil {
+		return x.checkToken(a)
+	}
 	identity := make([]string, len(a.sources))
 	for i, source := range a.sources {
 		v, ok := source.value(x)
@@ -135,19 +153,19 @@ func (x *exchange) authorizerEvent(a *authorizer, arn string, identity []string)
 	b := append(make([]byte, 0, len(event)+256), head...)
 	b = append(b, `,"type":"REQUEST"`...)
 	b = append(b, name...)
-	b = executeapi.AppendString(b, arn)
+	b = jsontext.AppendString(b, arn)
 	b = append(b, `,"identitySource":`...)
 	if a.version1 {
-		b = executeapi.AppendString(b, strings.Join(identity, ","))
+		b = jsontext.AppendString(b, strings.Join(identity, ","))
 		b = append(b, `,"authorizationToken":`...)
-		b = executeapi.AppendString(b, strings.Join(identity, ","))
+		b = jsontext.AppendString(b, strings.Join(identity, ","))
 	} else {
 		b = append(b, '[')
 		for i, v := range identity {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = executeapi.AppendString(b, v)
+			b = jsontext.AppendString(b, v)
 		}
 		b = append(b, ']')
 	}
@@ -156,7 +174,14 @@ func (x *exchange) authorizerEvent(a *authorizer, arn string, identity []string)
 
 // appendAuthorizer writes the member authorizer of requestContext, or nothing.
 func (x *exchange) appendAuthorizer(b []byte, version1 bool) []byte {
-	if x.decision == nil {
+	switch {
+	case x.claims != nil && version1:
+		return x.claims.appendClaims(append(b, `,"authorizer":`...))
+	case x.claims != nil:
+		return append(x.claims.appendClaims(append(b, `,"authorizer":{"jwt":`...)), '}')
+	case x.caller != "" && !version1:
+		return append(x.appendIAM(append(b, `,"authorizer":{"iam":`...)), '}')
+	case x.decision == nil:
 		return b
 	}
 	if !version1 {
@@ -167,11 +192,30 @@ func (x *exchange) appendAuthorizer(b []byte, version1 bool) []byte {
 		return append(append(b, x.decision.Raw...), '}')
 	}
 	b = append(b, `,"authorizer":{"principalId":`...)
-	b = executeapi.AppendString(b, x.decision.Principal)
+	b = jsontext.AppendString(b, x.decision.Principal)
 	for _, c := range x.decision.Context {
 		b = append(b, ',')
-		b = executeapi.AppendMember(b, 0, c.Name)
-		b = executeapi.AppendString(b, c.Value)
+		b = jsontext.AppendMember(b, 0, c.Name)
+		b = jsontext.AppendString(b, c.Value)
 	}
 	return append(b, '}')
+}
+
+// authorizerValue is what mappings call $context.authorizer.name: a member of the Lambda authorizer's context, or claims.name of a token.
+func (x *exchange) authorizerValue(name string) (string, bool) {
+	if claim, ok := strings.CutPrefix(name, "claims."); ok && x.claims != nil {
+		v, ok := x.claims.all[claim]
+		return fmt.Sprint(v), ok
+	}
+	if x.decision != nil {
+		if name == "principalId" && x.decision.Principal != "" {
+			return x.decision.Principal, true
+		}
+		for _, c := range x.decision.Context {
+			if c.Name == name {
+				return c.Value, true
+			}
+		}
+	}
+	return "", false
 }

@@ -17,14 +17,17 @@ func noAuthorizer(id *string) error {
 	return notFound("Invalid Authorizer identifier specified %s", aws.ToString(id))
 }
 
-// completeAuthorizer validates a Lambda authorizer and fills AWS's defaults.
+// completeAuthorizer validates an authorizer and fills AWS's defaults.
 func completeAuthorizer(a *types.Authorizer) error {
 	switch a.AuthorizerType {
 	case types.AuthorizerTypeRequest:
 	case types.AuthorizerTypeJwt:
-		return unsupported("The authorizer type JWT")
+		return completeJWT(a)
 	default:
 		return badRequest("Invalid authorizerType %q: must be one of [REQUEST, JWT]", a.AuthorizerType)
+	}
+	if a.JwtConfiguration != nil {
+		return badRequest("jwtConfiguration is for JWT authorizers only")
 	}
 	if err := checkLength("name", a.Name, 1, 128); err != nil {
 		return err
@@ -64,7 +67,7 @@ func completeAuthorizer(a *types.Authorizer) error {
 	return nil
 }
 
-// CreateAuthorizer adds a Lambda authorizer. It fails with NotFoundException or BadRequestException.
+// CreateAuthorizer adds an authorizer. It fails with NotFoundException or BadRequestException.
 func (s *Service) CreateAuthorizer(ctx context.Context, in *apigatewayv2.CreateAuthorizerInput) (*apigatewayv2.CreateAuthorizerOutput, error) {
 	a := types.Authorizer{
 		AuthorizerCredentialsArn: in.AuthorizerCredentialsArn, AuthorizerPayloadFormatVersion: in.AuthorizerPayloadFormatVersion,
@@ -92,7 +95,7 @@ func authorizerOutput(a types.Authorizer) *apigatewayv2.GetAuthorizerOutput {
 	return &apigatewayv2.GetAuthorizerOutput{
 		AuthorizerCredentialsArn: a.AuthorizerCredentialsArn, AuthorizerId: a.AuthorizerId, AuthorizerPayloadFormatVersion: a.AuthorizerPayloadFormatVersion,
 		AuthorizerResultTtlInSeconds: a.AuthorizerResultTtlInSeconds, AuthorizerType: a.AuthorizerType, AuthorizerUri: a.AuthorizerUri,
-		EnableSimpleResponses: a.EnableSimpleResponses, IdentitySource: a.IdentitySource, Name: a.Name,
+		EnableSimpleResponses: a.EnableSimpleResponses, IdentitySource: a.IdentitySource, JwtConfiguration: a.JwtConfiguration, Name: a.Name,
 	}
 }
 
@@ -137,6 +140,7 @@ func (s *Service) UpdateAuthorizer(ctx context.Context, in *apigatewayv2.UpdateA
 		set(&a.AuthorizerResultTtlInSeconds, in.AuthorizerResultTtlInSeconds)
 		set(&a.EnableSimpleResponses, in.EnableSimpleResponses)
 		set(&a.IdentityValidationExpression, in.IdentityValidationExpression)
+		set(&a.JwtConfiguration, in.JwtConfiguration)
 		if in.IdentitySource != nil {
 			a.IdentitySource = in.IdentitySource
 		}
@@ -193,7 +197,7 @@ func (s *Service) ResetAuthorizersCache(_ context.Context, in *apigatewayv2.Rese
 		return nil, noStage(in.StageName)
 	}
 	for _, au := range st.authorizers {
-		au.decisions.Clear()
+		au.decisions.Clear() // a JWT authorizer has none
 	}
 	return nil, nil
 }

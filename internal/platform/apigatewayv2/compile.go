@@ -112,7 +112,8 @@ func (s *Service) compileRoutes(st, before *stage, c configuration, settings typ
 			return fmt.Errorf("route %s: %w", id, err)
 		}
 		rt := &route{key: *r.RouteKey, id: id}
-		if r.AuthorizationType == types.AuthorizationTypeCustom {
+		rt.scopes, rt.signed = r.AuthorizationScopes, r.AuthorizationType == types.AuthorizationTypeAwsIam
+		if r.AuthorizationType == types.AuthorizationTypeCustom || r.AuthorizationType == types.AuthorizationTypeJwt {
 			if rt.authorizer = st.authorizers[aws.ToString(r.AuthorizerId)]; rt.authorizer == nil {
 				return fmt.Errorf("route %s: authorizer %s is missing", id, aws.ToString(r.AuthorizerId))
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // appendEvent2 writes the event of payload format 2.0.
@@ -14,11 +15,11 @@ import (
 func (x *exchange) appendEvent2(b []byte) []byte {
 	r := x.R
 	b = append(b, `{"version":"2.0","routeKey":`...)
-	b = executeapi.AppendString(b, x.route.key)
+	b = jsontext.AppendString(b, x.route.key)
 	b = append(b, `,"rawPath":`...)
-	b = executeapi.AppendString(b, x.RawPath)
+	b = jsontext.AppendString(b, x.RawPath)
 	b = append(b, `,"rawQueryString":`...)
-	b = executeapi.AppendString(b, r.URL.RawQuery)
+	b = jsontext.AppendString(b, r.URL.RawQuery)
 	b = x.AppendCookies(b)
 	b = append(b, `,"headers":{`...)
 	for i, h := range x.EventHeaders(false) {
@@ -33,30 +34,30 @@ func (x *exchange) appendEvent2(b []byte) []byte {
 	b = append(b, '}')
 	b = x.AppendQuery(b)
 	b = append(b, `,"requestContext":{"accountId":`...)
-	b = executeapi.AppendString(b, x.Account)
+	b = jsontext.AppendString(b, x.Account)
 	b = x.appendAuthorizer(b, false)
 	b = append(b, `,"apiId":`...)
-	b = executeapi.AppendString(b, x.APIID)
+	b = jsontext.AppendString(b, x.APIID)
 	b = append(b, `,"domainName":`...)
-	b = executeapi.AppendString(b, x.Domain)
+	b = jsontext.AppendString(b, x.Domain)
 	b = append(b, `,"domainPrefix":`...)
-	b = executeapi.AppendString(b, executeapi.PrefixOf(x.Domain))
+	b = jsontext.AppendString(b, executeapi.PrefixOf(x.Domain))
 	b = append(b, `,"http":{"method":`...)
-	b = executeapi.AppendString(b, r.Method)
+	b = jsontext.AppendString(b, r.Method)
 	b = append(b, `,"path":`...)
-	b = executeapi.AppendString(b, x.RawPath)
+	b = jsontext.AppendString(b, x.RawPath)
 	b = append(b, `,"protocol":`...)
-	b = executeapi.AppendString(b, r.Proto)
+	b = jsontext.AppendString(b, r.Proto)
 	b = append(b, `,"sourceIp":`...)
-	b = executeapi.AppendString(b, x.SourceIP())
+	b = jsontext.AppendString(b, x.SourceIP())
 	b = append(b, `,"userAgent":`...)
-	b = executeapi.AppendString(b, r.UserAgent())
+	b = jsontext.AppendString(b, r.UserAgent())
 	b = append(b, `},"requestId":`...)
-	b = executeapi.AppendString(b, x.RequestID)
+	b = jsontext.AppendString(b, x.RequestID)
 	b = append(b, `,"routeKey":`...)
-	b = executeapi.AppendString(b, x.route.key)
+	b = jsontext.AppendString(b, x.route.key)
 	b = append(b, `,"stage":`...)
-	b = executeapi.AppendString(b, x.stage.name)
+	b = jsontext.AppendString(b, x.stage.name)
 	b = append(b, `,"time":"`...)
 	b = x.At.AppendFormat(b, executeapi.CLFTime)
 	b = append(b, `","timeEpoch":`...)
@@ -74,7 +75,7 @@ func (x *exchange) appendBody(b []byte) []byte {
 	}
 	b = append(b, `,"body":`...)
 	if textual(x.R.Header.Get("Content-Type")) {
-		b = executeapi.AppendString(b, x.Body)
+		b = jsontext.AppendString(b, x.Body)
 		return append(b, `,"isBase64Encoded":false`...)
 	}
 	b = append(b, '"')

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // appendEvent1 writes the event of payload format 1.0: that of REST APIs, with version and the HTTP API's context.
@@ -17,57 +18,74 @@ func (x *exchange) appendEvent1(b []byte) []byte {
 		resource = x.route.key
 	}
 	b = append(b, `{"version":"1.0","resource":`...)
-	b = executeapi.AppendString(b, resource)
+	b = jsontext.AppendString(b, resource)
 	b = append(b, `,"path":`...)
-	b = executeapi.AppendString(b, x.RawPath)
+	b = jsontext.AppendString(b, x.RawPath)
 	b = append(b, `,"httpMethod":`...)
-	b = executeapi.AppendString(b, r.Method)
+	b = jsontext.AppendString(b, r.Method)
 	headers := x.EventHeaders(true)
 	b = append(b, `,"headers":{`...)
 	for i, h := range headers {
-		b = executeapi.AppendMember(b, i, h.Name)
-		b = executeapi.AppendString(b, h.Last())
+		b = jsontext.AppendMember(b, i, h.Name)
+		b = jsontext.AppendString(b, h.Last())
 	}
 	b = append(b, `},"multiValueHeaders":{`...)
 	for i, h := range headers {
-		b = executeapi.AppendMember(b, i, h.Name)
+		b = jsontext.AppendMember(b, i, h.Name)
 		b = executeapi.AppendList(b, h)
 	}
 	b = append(b, '}')
 	b = x.AppendQuery1(b)
 	b = append(b, `,"requestContext":{"accountId":`...)
-	b = executeapi.AppendString(b, x.Account)
+	b = jsontext.AppendString(b, x.Account)
 	b = x.appendAuthorizer(b, true)
 	b = append(b, `,"apiId":`...)
-	b = executeapi.AppendString(b, x.APIID)
+	b = jsontext.AppendString(b, x.APIID)
 	b = append(b, `,"domainName":`...)
-	b = executeapi.AppendString(b, x.Domain)
+	b = jsontext.AppendString(b, x.Domain)
 	b = append(b, `,"domainPrefix":`...)
-	b = executeapi.AppendString(b, executeapi.PrefixOf(x.Domain))
+	b = jsontext.AppendString(b, executeapi.PrefixOf(x.Domain))
 	b = append(b, `,"extendedRequestId":`...)
-	b = executeapi.AppendString(b, x.RequestID)
+	b = jsontext.AppendString(b, x.RequestID)
 	b = append(b, `,"httpMethod":`...)
-	b = executeapi.AppendString(b, r.Method)
-	b = append(b, `,"identity":{"accessKey":null,"accountId":null,"caller":null,"cognitoAmr":null,"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null,"sourceIp":`...)
-	b = executeapi.AppendString(b, x.SourceIP())
-	b = append(b, `,"user":null,"userAgent":`...)
-	b = executeapi.AppendString(b, r.UserAgent())
-	b = append(b, `,"userArn":null},"path":`...)
-	b = executeapi.AppendString(b, x.RawPath)
+	b = jsontext.AppendString(b, r.Method)
+	optional := func(name, v string) { // of who signed the request
+		b = append(append(append(b, '"'), name...), `":`...)
+		if x.caller == "" {
+			b = append(b, "null,"...)
+			return
+		}
+		b = append(jsontext.AppendString(b, v), ',')
+	}
+	b = append(b, `,"identity":{`...)
+	optional("accessKey", x.caller)
+	optional("accountId", x.Account)
+	optional("caller", x.Account)
+	b = append(b, `"cognitoAmr":null,"cognitoAuthenticationProvider":null,"cognitoAuthenticationType":null,"cognitoIdentityId":null,"cognitoIdentityPoolId":null,"principalOrgId":null,"sourceIp":`...)
+	b = jsontext.AppendString(b, x.SourceIP())
+	b = append(b, ',')
+	optional("user", x.Account)
+	b = append(b, `"userAgent":`...)
+	b = jsontext.AppendString(b, r.UserAgent())
+	b = append(b, ',')
+	optional("userArn", x.rootARN())
+	b[len(b)-1] = '}'
+	b = append(b, `,"path":`...)
+	b = jsontext.AppendString(b, x.RawPath)
 	b = append(b, `,"protocol":`...)
-	b = executeapi.AppendString(b, r.Proto)
+	b = jsontext.AppendString(b, r.Proto)
 	b = append(b, `,"requestId":`...)
-	b = executeapi.AppendString(b, x.RequestID)
+	b = jsontext.AppendString(b, x.RequestID)
 	b = append(b, `,"requestTime":"`...)
 	b = x.At.AppendFormat(b, executeapi.CLFTime)
 	b = append(b, `","requestTimeEpoch":`...)
 	b = strconv.AppendInt(b, x.At.UnixMilli(), 10)
 	b = append(b, `,"resourceId":`...)
-	b = executeapi.AppendString(b, x.route.id)
+	b = jsontext.AppendString(b, x.route.id)
 	b = append(b, `,"resourcePath":`...)
-	b = executeapi.AppendString(b, resource)
+	b = jsontext.AppendString(b, resource)
 	b = append(b, `,"stage":`...)
-	b = executeapi.AppendString(b, x.stage.name)
+	b = jsontext.AppendString(b, x.stage.name)
 	b = append(b, '}')
 	// Format 1.0 has null where 2.0 leaves a member out.
 	n := len(b)

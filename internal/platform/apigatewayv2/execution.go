@@ -13,6 +13,7 @@ import (
 
 	"github.com/tealdeploy/teal/internal/executeapi"
 	"github.com/tealdeploy/teal/internal/fault"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // executionTarget starts a Step Functions execution for every request: the subtype StepFunctions-StartExecution.
@@ -63,7 +64,7 @@ func (t *executionTarget) serve(x *exchange) int {
 		return t.fail(x, err, executeapi.Expired(ctx, err))
 	}
 	body := append([]byte(nil), `{"executionArn":`...)
-	body = executeapi.AppendString(body, aws.ToString(out.ExecutionArn))
+	body = jsontext.AppendString(body, aws.ToString(out.ExecutionArn))
 	if out.StartDate != nil {
 		body = append(body, `,"startDate":`...)
 		body = strconv.AppendFloat(body, float64(out.StartDate.UnixMilli())/1000, 'f', 3, 64)
@@ -77,14 +78,14 @@ func syncAnswer(out *sfn.StartSyncExecutionOutput) []byte {
 	n := 0
 	text := func(name string, v *string) {
 		if v != nil {
-			b = executeapi.AppendMember(b, n, name)
-			b = executeapi.AppendString(b, *v)
+			b = jsontext.AppendMember(b, n, name)
+			b = jsontext.AppendString(b, *v)
 			n++
 		}
 	}
 	date := func(name string, at *time.Time) {
 		if at != nil {
-			b = executeapi.AppendMember(b, n, name)
+			b = jsontext.AppendMember(b, n, name)
 			b = strconv.AppendFloat(b, float64(at.UnixMilli())/1000, 'f', 3, 64)
 			n++
 		}
@@ -102,7 +103,7 @@ func syncAnswer(out *sfn.StartSyncExecutionOutput) []byte {
 	date("startDate", out.StartDate)
 	date("stopDate", out.StopDate)
 	if d := out.BillingDetails; d != nil {
-		b = executeapi.AppendMember(b, n, "billingDetails")
+		b = jsontext.AppendMember(b, n, "billingDetails")
 		b = append(b, `{"billedDurationInMilliseconds":`...)
 		b = strconv.AppendInt(b, d.BilledDurationInMilliseconds, 10)
 		b = append(b, `,"billedMemoryUsedInMB":`...)
@@ -134,8 +135,8 @@ func (t *executionTarget) fail(x *exchange, err error, late bool) int {
 		status = http.StatusInternalServerError
 	}
 	body := append([]byte(nil), `{"__type":`...)
-	body = executeapi.AppendString(body, coded.ErrorCode())
+	body = jsontext.AppendString(body, coded.ErrorCode())
 	body = append(body, `,"message":`...)
-	body = executeapi.AppendString(body, coded.ErrorMessage())
+	body = jsontext.AppendString(body, coded.ErrorMessage())
 	return x.message(status, append(body, '}'))
 }

@@ -133,7 +133,7 @@ func TestMappingsRefused(t *testing.T) {
 	for _, m := range []string{
 		"$", "$request", "$request.", "$request.foo", "$request.header", "$request.header.", "$request.querystring", "$request.body.", "$request.body..a",
 		"$request.body.a[", "$request.body.a[x]", "$request.body.a[-1]", "$request.body.a[0]b", "$request.body.a[?(@.b)]", "$context", "$context.",
-		"$context.authorizer.x", "$stageVariables.", "$stageVariables.a-b", "x-${request.body", "x-${}", "${foo}", "$body",
+		"$context.authorizer.", "$stageVariables.", "$stageVariables.a-b", "x-${request.body", "x-${}", "${foo}", "$body",
 	} {
 		if _, err := parseMapping(m); err == nil {
 			t.Errorf("%q was accepted", m)

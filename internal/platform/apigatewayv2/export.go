@@ -52,8 +52,9 @@ type (
 	}
 	exportedScheme struct {
 		Type       string         `json:"type"`
-		Name       string         `json:"name"`
-		In         string         `json:"in"`
+		Name       string         `json:"name,omitempty"`
+		In         string         `json:"in,omitempty"`
+		AuthType   string         `json:"x-amazon-apigateway-authtype,omitempty"`
 		Authorizer map[string]any `json:"x-amazon-apigateway-authorizer,omitempty"`
 	}
 )
@@ -166,12 +167,25 @@ func exportRoute(c configuration, r types.Route, path string, extensions bool, d
 			doc.Components = &exportedComponents{Schemes: make(map[string]exportedScheme)}
 		}
 		doc.Components.Schemes[*a.Name] = exportAuthorizer(a)
-		out.Security = []map[string][]string{{*a.Name: {}}}
+		out.Security = []map[string][]string{{*a.Name: append([]string{}, r.AuthorizationScopes...)}}
+	}
+	if r.AuthorizationType == types.AuthorizationTypeAwsIam {
+		if doc.Components == nil {
+			doc.Components = &exportedComponents{Schemes: make(map[string]exportedScheme)}
+		}
+		doc.Components.Schemes["sigv4"] = exportedScheme{Type: "apiKey", Name: "Authorization", In: "header", AuthType: "awsSigv4"}
+		out.Security = []map[string][]string{{"sigv4": {}}}
 	}
 	return out
 }
 
 func exportAuthorizer(a types.Authorizer) exportedScheme {
+	if a.AuthorizerType == types.AuthorizerTypeJwt {
+		return exportedScheme{Type: "oauth2", Authorizer: map[string]any{
+			"type": "jwt", "identitySource": a.IdentitySource[0],
+			"jwtConfiguration": map[string]any{"issuer": *a.JwtConfiguration.Issuer, "audience": a.JwtConfiguration.Audience},
+		}}
+	}
 	e := map[string]any{
 		"type": "request", "authorizerUri": *a.AuthorizerUri, "authorizerPayloadFormatVersion": *a.AuthorizerPayloadFormatVersion,
 		"authorizerResultTtlInSeconds": *a.AuthorizerResultTtlInSeconds,

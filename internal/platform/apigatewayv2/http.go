@@ -18,7 +18,7 @@ import (
 // path of a request for $default is added to the address.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-http.html
 type httpTarget struct {
-	by      http.RoundTripper
+	by      *executeapi.Backends
 	uri     string   // "" when the stage's variables make none that may be called
 	parsed  *url.URL // of uri
 	method  string   // ANY for the client's

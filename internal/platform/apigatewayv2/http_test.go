@@ -230,7 +230,7 @@ func TestOpenAPI(t *testing.T) {
 	for _, bad := range []struct{ body, message string }{
 		{`{`, "neither JSON nor YAML"},
 		{`{"swagger":"2.0","info":{"title":"t"}}`, "OpenAPI 3"},
-		{strings.Replace(shopDocument, `"type":"request"`, `"type":"jwt"`, 1), "guard"},
+		{strings.Replace(shopDocument, `"type":"request"`, `"type":"token"`, 1), "guard"},
 		{strings.Replace(shopDocument, `"http_proxy"`, `"mock"`, 1), "MOCK"},
 	} {
 		before := export(made.ApiId, "JSON")

@@ -156,11 +156,18 @@ func (s *Service) readOperation(d *draft, doc *executeapi.OpenAPI, op executeapi
 		r.Target = aws.String(targetPrefix + id)
 	}
 	for _, name := range op.Security {
+		if doc.Security[name].AuthType == "awsSigv4" {
+			r.AuthorizationType = types.AuthorizationTypeAwsIam
+			continue
+		}
 		id, err := d.readAuthorizer(doc, name, authorizers)
 		if err != nil {
 			return err
 		}
 		r.AuthorizationType, r.AuthorizerId = types.AuthorizationTypeCustom, &id
+		if d.Authorizers[id].AuthorizerType == types.AuthorizerTypeJwt {
+			r.AuthorizationType, r.AuthorizationScopes = types.AuthorizationTypeJwt, op.Scopes
+		}
 	}
 	if err := d.checkRoute(&r); err != nil {
 		return err
@@ -192,14 +199,17 @@ func (d *draft) readAuthorizer(doc *executeapi.OpenAPI, name string, made map[st
 	switch {
 	case !ok:
 		return "", badRequest("The security scheme %s is not defined", name)
-	case scheme.Authorizer == nil || !strings.EqualFold(scheme.Authorizer.Type, "request"):
-		return "", unsupported("The security scheme " + name + ", which is no Lambda authorizer (x-amazon-apigateway-authorizer of type request),")
+	case scheme.Authorizer == nil || !strings.EqualFold(scheme.Authorizer.Type, "request") && !strings.EqualFold(scheme.Authorizer.Type, "jwt"):
+		return "", unsupported("The security scheme " + name + ", which is neither a Lambda authorizer nor a JWT authorizer (x-amazon-apigateway-authorizer of type request or jwt),")
 	}
 	e := scheme.Authorizer
 	id := executeapi.NewID(6, func(id string) bool { _, ok := d.Authorizers[id]; return ok })
 	a := types.Authorizer{
-		AuthorizerId: &id, Name: &name, AuthorizerType: types.AuthorizerTypeRequest, AuthorizerUri: given(e.URI), AuthorizerCredentialsArn: given(e.Credentials),
+		AuthorizerId: &id, Name: &name, AuthorizerType: types.AuthorizerType(strings.ToUpper(e.Type)), AuthorizerUri: given(e.URI), AuthorizerCredentialsArn: given(e.Credentials),
 		AuthorizerPayloadFormatVersion: given(e.PayloadFormat), AuthorizerResultTtlInSeconds: e.TTL,
+	}
+	if e.JWT != nil {
+		a.JwtConfiguration = &types.JWTConfiguration{Issuer: given(e.JWT.Issuer), Audience: e.JWT.Audience}
 	}
 	if e.SimpleResponses {
 		a.EnableSimpleResponses = aws.Bool(true)

@@ -32,6 +32,7 @@ const (
 	fromQuery
 	fromHeader
 	fromContext
+	fromAuthorizer
 	fromStageVariable
 	fromResponseHeader
 	fromResponseBody
@@ -76,7 +77,7 @@ func (p mappingPart) ofAnswer() bool {
 
 // ofRequest tells whether p is part of the client's request.
 func (p mappingPart) ofRequest() bool {
-	return p.source != fromLiteral && p.source != fromContext && p.source != fromStageVariable && !p.ofAnswer()
+	return p.source != fromLiteral && p.source != fromContext && p.source != fromAuthorizer && p.source != fromStageVariable && !p.ofAnswer()
 }
 
 // parseAnyMapping is parseMapping where parts of the backend's answer are allowed too.
@@ -119,6 +120,9 @@ func invalidMapping(expr string) error {
 func parseSelection(e string) (mappingPart, error) {
 	fail := func() (mappingPart, error) { return mappingPart{}, invalidMapping("$" + e) }
 	if name, ok := strings.CutPrefix(e, "context."); ok {
+		if property, ok := strings.CutPrefix(name, "authorizer."); ok && property != "" {
+			return mappingPart{source: fromAuthorizer, name: property}, nil
+		}
 		if contextMembers[name] == nil {
 			return fail()
 		}
@@ -239,6 +243,8 @@ func (p mappingPart) value(x *exchange) (string, bool) {
 		return strings.Join(v, ","), len(v) > 0
 	case fromContext:
 		return contextMembers[p.name](x), true
+	case fromAuthorizer:
+		return x.authorizerValue(p.name)
 	case fromStageVariable:
 		v, ok := x.stage.variables[p.name]
 		return v, ok

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // respond2 answers with what the function returned in format 2.0. Without a statusCode the whole payload is the body of
@@ -15,19 +16,18 @@ import (
 // statusCode, what cannot be read as a response is answered with 500.
 func (x *exchange) respond2(payload []byte) int {
 	trimmed := bytes.TrimSpace(payload)
-	if len(trimmed) > 0 && json.Valid(trimmed) {
-		switch trimmed[0] {
-		case '"':
-			payload = executeapi.Text(trimmed)
-		case '{':
-			var e executeapi.Envelope
-			ok := e.Read(trimmed, false)
-			if e.HasStatus && ok {
-				return x.write(&e)
-			}
-			if e.HasStatus {
-				return x.message(http.StatusInternalServerError, messageInternal)
-			}
+	switch {
+	case len(trimmed) == 0:
+	case trimmed[0] == '"' && json.Valid(trimmed):
+		payload = jsontext.Text(trimmed)
+	case trimmed[0] == '{':
+		var e executeapi.Envelope
+		ok := e.Read(trimmed, false)
+		if e.HasStatus && ok {
+			return x.write(&e)
+		}
+		if e.HasStatus {
+			return x.message(http.StatusInternalServerError, messageInternal)
 		}
 	}
 	return x.send(&executeapi.Forwarded{Status: http.StatusOK, Header: http.Header{"Content-Type": executeapi.JSONType}, Body: payload})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 	"pgregory.net/rapid"
 )
 
@@ -147,7 +148,7 @@ func TestWalkerAgainstEncodingJSON(t *testing.T) {
 			}
 		}
 		got := make(map[string]json.RawMessage)
-		if !executeapi.Members(raw, func(name, v []byte) { got[string(name)] = json.RawMessage(v) }) {
+		if !jsontext.Members(raw, func(name, v []byte) { got[string(name)] = json.RawMessage(v) }) {
 			t.Fatal("no object")
 		}
 		again, err := json.Marshal(got)
@@ -192,7 +193,7 @@ func TestTextAgainstEncodingJSON(t *testing.T) {
 		if err := json.Unmarshal(raw, &want); err != nil {
 			t.Fatal(err)
 		}
-		if got := string(executeapi.Text(raw)); got != want {
+		if got := string(jsontext.Text(raw)); got != want {
 			t.Fatalf("%s: got %q, want %q", raw, got, want)
 		}
 	})

@@ -39,6 +39,8 @@ type route struct {
 	answers    map[int]*answerChanges
 
 	authorizer *authorizer        // nil without one
+	scopes     []string           // of which a token must have one; nil for any token
+	signed     bool               // requests must have a signature (AWS_IAM)
 	throttle   *executeapi.Bucket // nil without limit
 }
 

@@ -36,7 +36,7 @@ func (s *Service) CreateRoute(ctx context.Context, in *apigatewayv2.CreateRouteI
 		return nil, err
 	}
 	return &apigatewayv2.CreateRouteOutput{
-		ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType, AuthorizerId: r.AuthorizerId, OperationName: r.OperationName,
+		ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType, AuthorizerId: r.AuthorizerId, AuthorizationScopes: r.AuthorizationScopes, OperationName: r.OperationName,
 		RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
 	}, nil
 }
@@ -53,7 +53,7 @@ func (s *Service) GetRoute(_ context.Context, in *apigatewayv2.GetRouteInput) (*
 	}
 	return &apigatewayv2.GetRouteOutput{
 		ApiGatewayManaged: r.ApiGatewayManaged, ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType,
-		AuthorizerId: r.AuthorizerId, OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
+		AuthorizerId: r.AuthorizerId, AuthorizationScopes: r.AuthorizationScopes, OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
 	}, nil
 }
 
@@ -90,8 +90,17 @@ func (s *Service) UpdateRoute(ctx context.Context, in *apigatewayv2.UpdateRouteI
 		set(&r.RouteResponseSelectionExpression, in.RouteResponseSelectionExpression)
 		if in.AuthorizationType != "" {
 			r.AuthorizationType = in.AuthorizationType
+			if in.AuthorizationType != types.AuthorizationTypeCustom && in.AuthorizationType != types.AuthorizationTypeJwt && in.AuthorizerId == nil {
+				r.AuthorizerId = nil
+			}
+			if in.AuthorizationType != types.AuthorizationTypeJwt {
+				r.AuthorizationScopes = nil
+			}
 		}
-		r.AuthorizationScopes, r.RequestModels, r.RequestParameters = in.AuthorizationScopes, in.RequestModels, in.RequestParameters
+		if in.AuthorizationScopes != nil {
+			r.AuthorizationScopes = in.AuthorizationScopes
+		}
+		r.RequestModels, r.RequestParameters = in.RequestModels, in.RequestParameters
 		if err := d.checkRoute(&r); err != nil {
 			return err
 		}
@@ -104,7 +113,7 @@ func (s *Service) UpdateRoute(ctx context.Context, in *apigatewayv2.UpdateRouteI
 	}
 	return &apigatewayv2.UpdateRouteOutput{
 		ApiGatewayManaged: r.ApiGatewayManaged, ApiKeyRequired: r.ApiKeyRequired, AuthorizationType: r.AuthorizationType,
-		AuthorizerId: r.AuthorizerId, OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
+		AuthorizerId: r.AuthorizerId, AuthorizationScopes: r.AuthorizationScopes, OperationName: r.OperationName, RouteId: r.RouteId, RouteKey: r.RouteKey, Target: r.Target,
 	}, nil
 }
 
@@ -157,18 +166,22 @@ func (d *draft) checkRoute(r *types.Route) error {
 		return err
 	}
 	switch {
-	case r.AuthorizationType == types.AuthorizationTypeCustom:
-		if _, ok := d.Authorizers[aws.ToString(r.AuthorizerId)]; !ok {
+	case r.AuthorizationType == types.AuthorizationTypeCustom || r.AuthorizationType == types.AuthorizationTypeJwt:
+		a, ok := d.Authorizers[aws.ToString(r.AuthorizerId)]
+		if !ok {
 			return noAuthorizer(r.AuthorizerId)
 		}
-	case r.AuthorizationType != types.AuthorizationTypeNone:
-		return unsupported("The authorization type " + string(r.AuthorizationType))
+		if token := a.AuthorizerType == types.AuthorizerTypeJwt; token != (r.AuthorizationType == types.AuthorizationTypeJwt) {
+			return badRequest("Invalid authorizer ID specified. Setting the authorization type to %s requires a valid %[1]s authorizer.", r.AuthorizationType)
+		}
+	case r.AuthorizationType != types.AuthorizationTypeNone && r.AuthorizationType != types.AuthorizationTypeAwsIam:
+		return badRequest("Invalid authorizationType %q: must be one of [NONE, AWS_IAM, CUSTOM, JWT]", r.AuthorizationType)
 	case r.AuthorizerId != nil:
-		return badRequest("authorizerId needs the authorizationType CUSTOM")
+		return badRequest("authorizerId needs the authorizationType CUSTOM or JWT")
 	}
 	switch {
-	case len(r.AuthorizationScopes) > 0:
-		return unsupported("authorizationScopes (of JWT authorizers)")
+	case len(r.AuthorizationScopes) > 0 && r.AuthorizationType != types.AuthorizationTypeJwt:
+		return badRequest("Invalid Route authorization type specified. Authorization Scopes are only valid for COGNITO_USER_POOLS and JWT authorization types")
 	case aws.ToBool(r.ApiKeyRequired):
 		return badRequest("apiKeyRequired is supported for WebSocket APIs only")
 	case r.ModelSelectionExpression != nil || len(r.RequestModels) > 0 || len(r.RequestParameters) > 0 || r.RouteResponseSelectionExpression != nil:

@@ -20,6 +20,8 @@ type exchange struct {
 	route *route
 	// decision is what the route's authorizer said; nil without one.
 	decision *executeapi.Decision
+	claims   *claims               // of the token that a JWT authorizer has found good
+	caller   string                // access key of who signed the request; "" where nobody had to
 	answer   *executeapi.Forwarded // of the backend, while it is mapped
 	// overwritten tells that the route's parameters gave RawPath.
 	overwritten bool
@@ -30,7 +32,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 // release clears x, so that nothing of a request outlives it, and gives it back.
 func (x *exchange) release() {
 	x.Reset()
-	x.s, x.cors, x.stage, x.route, x.decision, x.answer, x.overwritten = nil, false, nil, nil, nil, nil, false
+	x.s, x.cors, x.stage, x.route, x.decision, x.claims, x.caller, x.answer, x.overwritten = nil, false, nil, nil, nil, nil, "", nil, false
 	exchanges.Put(x)
 }
 
@@ -99,6 +101,11 @@ func (x *exchange) serve(a *api) int {
 		return x.message(http.StatusRequestEntityTooLarge, messageTooLarge)
 	case http.StatusBadRequest:
 		return x.message(http.StatusBadRequest, messageBadRequest)
+	}
+	if x.route.signed {
+		if status := x.checkSignature(); status != 0 {
+			return status
+		}
 	}
 	if p := x.route.parameters; p != nil {
 		if !p.apply(x) {

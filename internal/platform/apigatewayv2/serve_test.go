@@ -19,26 +19,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/tealdeploy/teal/internal/executeapi"
+	"github.com/tealdeploy/teal/internal/jsontext"
 )
 
 // echo answers with the route key, the raw path and the stage of the event.
 var echo = invokerFunc(func(_ context.Context, in *lambda.InvokeInput) (*lambda.InvokeOutput, error) {
 	var route, path, stage string
-	executeapi.Members(in.Payload, func(name, v []byte) {
+	jsontext.Members(in.Payload, func(name, v []byte) {
 		switch string(name) {
 		case "routeKey":
-			route = string(executeapi.Text(v))
+			route = string(jsontext.Text(v))
 		case "rawPath":
-			path = string(executeapi.Text(v))
+			path = string(jsontext.Text(v))
 		case "requestContext":
-			executeapi.Members(v, func(name, v []byte) {
+			jsontext.Members(v, func(name, v []byte) {
 				if string(name) == "stage" {
-					stage = string(executeapi.Text(v))
+					stage = string(jsontext.Text(v))
 				}
 			})
 		}
 	})
-	body := executeapi.AppendString(nil, route+" | "+path+" | "+stage)
+	body := jsontext.AppendString(nil, route+" | "+path+" | "+stage)
 	return &lambda.InvokeOutput{Payload: body, ExecutedVersion: aws.String("1")}, nil
 })
 
@@ -226,9 +227,9 @@ func TestClientGoesAway(t *testing.T) {
 func TestPayloadLimit(t *testing.T) {
 	var size int
 	g := newGateway(t, Config{Invoker: invokerFunc(func(_ context.Context, in *lambda.InvokeInput) (*lambda.InvokeOutput, error) {
-		executeapi.Members(in.Payload, func(name, v []byte) {
+		jsontext.Members(in.Payload, func(name, v []byte) {
 			if string(name) == "body" {
-				size = len(executeapi.Text(v))
+				size = len(jsontext.Text(v))
 			}
 		})
 		return &lambda.InvokeOutput{Payload: []byte(`"ok"`)}, nil

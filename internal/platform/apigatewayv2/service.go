@@ -14,7 +14,7 @@
 //
 // # What differs from AWS
 //
-// HTTP_PROXY integrations call this machine only. VPC links, JWT authorizers, custom domains and access logs are refused by name. Deployments that
+// HTTP_PROXY integrations and JWT authorizers call this machine only. VPC links, custom domains and access logs are refused by name. Deployments that
 // autoDeploy made are kept only while a stage serves them.
 package apigatewayv2
 
@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -62,6 +61,8 @@ type Config struct {
 	Clock       clock.Clock       // nil means clock.System; gives dates, never timeouts
 	Account     string            // "" means 000000000000
 	Region      string            // "" means us-east-1
+	// Verify gives the secret of an access key, for routes with AWS_IAM; nil takes any signature there.
+	Verify func(accessKeyID string) (secret string, ok bool)
 	// Endpoint is the host:port at which the data plane is reached, for ApiEndpoint. An address that is no name, such
 	// as 127.0.0.1:4566, is written as localhost:4566, because names below an address do not exist.
 	Endpoint string
@@ -71,8 +72,8 @@ type Config struct {
 // Service is the control plane and the data plane of HTTP APIs. Its methods may be called from any goroutine.
 type Service struct {
 	cfg      Config
-	endpoint string            // host[:port] after {apiId}.execute-api.
-	outside  http.RoundTripper // of HTTP_PROXY integrations; loopback only
+	endpoint string               // host[:port] after {apiId}.execute-api.
+	outside  *executeapi.Backends // of HTTP_PROXY integrations; loopback only
 
 	mu    sync.Mutex                      // serialises changes
 	state atomic.Pointer[map[string]*api] // by API ID; the map and what it holds are immutable
@@ -96,7 +97,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.Loopback()}
+	s := &Service{cfg: cfg, endpoint: executeapi.EndpointName(cfg.Endpoint), outside: executeapi.NewBackends()}
 	apis, err := s.load(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("apigatewayv2: %w", err)

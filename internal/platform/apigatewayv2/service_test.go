@@ -312,7 +312,7 @@ func TestRefusals(t *testing.T) {
 		{"same but for names", newRoute("GET /a/{y}", nil), conflict, `The provided route key "GET /a/{y}" has a conflicting variable on the same hierarchical level as "GET /a/{x}"`},
 		{"no such integration", newRoute("GET /b", func(in *apigatewayv2.CreateRouteInput) { in.Target = str("integrations/nope") }), missing, "Invalid Integration identifier specified nope"},
 		{"target", newRoute("GET /b", func(in *apigatewayv2.CreateRouteInput) { in.Target = &lambda }), bad, "Invalid target"},
-		{"authorizer", newRoute("GET /b", func(in *apigatewayv2.CreateRouteInput) { in.AuthorizationType = types.AuthorizationTypeJwt }), bad, "JWT is not supported"},
+		{"authorizer", newRoute("GET /b", func(in *apigatewayv2.CreateRouteInput) { in.AuthorizationType = types.AuthorizationTypeJwt }), missing, "Invalid Authorizer identifier specified"},
 
 		{"same stage", newStage("$default", nil), conflict, "Stage already exists"},
 		{"stage name", newStage("a.b", nil), bad, "Stage name only allows"},

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -23,7 +24,7 @@ func (s *Service) CreateApplication(ctx context.Context, in *sdk.CreateApplicati
 	case types.ComputePlatformLambda:
 	case types.ComputePlatformEcs, types.ComputePlatformServer, "":
 		return nil, &types.InvalidComputePlatformException{Message: text(
-			"The compute platform %s is not served here: give computePlatform Lambda", cmpOr(string(in.ComputePlatform), "Server (the default)"))}
+			"The compute platform %s is not served here: give computePlatform Lambda", cmp.Or(string(in.ComputePlatform), "Server (the default)"))}
 	default:
 		return nil, &types.InvalidComputePlatformException{Message: text("Invalid compute platform: %s", in.ComputePlatform)}
 	}
@@ -196,11 +197,4 @@ func (s *Service) save(ctx context.Context, bucket, key string, v any) error {
 		return err
 	}
 	return s.store.Commit(ctx, b)
-}
-
-func cmpOr(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

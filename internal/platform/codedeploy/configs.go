@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"maps"
@@ -94,7 +95,7 @@ func (s *Service) CreateDeploymentConfig(ctx context.Context, in *sdk.CreateDepl
 		return nil, &types.InvalidDeploymentConfigNameException{Message: text("A name that begins with %s is one of AWS's: %s", presetPrefix, name)}
 	case in.ComputePlatform != types.ComputePlatformLambda:
 		return nil, &types.InvalidComputePlatformException{Message: text(
-			"The compute platform %s is not served here: give computePlatform Lambda", cmpOr(string(in.ComputePlatform), "Server (the default)"))}
+			"The compute platform %s is not served here: give computePlatform Lambda", cmp.Or(string(in.ComputePlatform), "Server (the default)"))}
 	case in.MinimumHealthyHosts != nil:
 		return nil, &types.InvalidMinimumHealthyHostValueException{Message: text("minimumHealthyHosts cannot be specified for the Lambda compute platform")}
 	case in.ZonalConfig != nil:

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (s *Service) CreateDeployment(ctx context.Context, in *sdk.CreateDeployment
 		return nil, err
 	}
 	r.Number, r.Application, r.ApplicationID, r.Group, r.GroupID = s.number(), a.Name, a.ID, g.Name, g.ID
-	r.Style, r.Config = g.Style, cmpOr(aws.ToString(in.DeploymentConfigName), g.Config)
+	r.Style, r.Config = g.Style, cmp.Or(aws.ToString(in.DeploymentConfigName), g.Config)
 	r.Alarms, r.AutoRollback = g.Alarms, g.AutoRollback
 	if in.OverrideAlarmConfiguration != nil {
 		r.Alarms = in.OverrideAlarmConfiguration

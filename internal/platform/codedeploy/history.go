@@ -6,11 +6,36 @@ import (
 	"github.com/tealdeploy/teal/internal/store"
 )
 
-// How many deployments are kept, the newest first. AWS documents no number and no age for its history.
+// How many deployments and revisions are kept, the newest first. AWS documents no number and no age for its history.
 const (
-	keptOfGroup = 1000
-	keptInAll   = 10_000 // with those of groups that were deleted
+	keptOfGroup   = 1000
+	keptInAll     = 10_000 // with those of groups that were deleted
+	keptRevisions = 1000   // of an application
 )
+
+// displaceRevisions puts into the batch that makes a revision known the end of those of its application that it displaces: the ones that
+// were used or registered longest ago. The result lets go of them, once the batch is durable. The caller holds mu.
+func (r *registry) displaceRevisions(b *store.Batch, key string, rec *revisionRecord) (forget func()) {
+	var others []string
+	for k, v := range r.revisions {
+		if v.Application == rec.Application && k != key {
+			others = append(others, k)
+		}
+	}
+	gone := others[:0]
+	if many := len(others) + 1 - keptRevisions; many > 0 {
+		slices.SortFunc(others, func(a, b string) int { return r.revisions[a].touched().Compare(r.revisions[b].touched()) })
+		gone = others[:many]
+	}
+	for _, k := range gone {
+		b.Delete(bucketRevisions, k)
+	}
+	return func() {
+		for _, k := range gone {
+			delete(r.revisions, k)
+		}
+	}
+}
 
 // displaced lists what a further deployment of a group makes one too many: the oldest that have ended.
 func (r *registry) displaced(groupID string) (gone []*deployment) {

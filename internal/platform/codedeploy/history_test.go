@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
@@ -28,6 +32,35 @@ func TestOldDeploymentsAreLetGo(t *testing.T) {
 		}
 		w.reopen()
 	}
+}
+
+// Why: every AppSpec file names versions of its own, so each deployment is of another revision.
+func TestOldRevisionsAreLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // so that each has a time of its own
+		w := newWorld(t)
+		w.group("CodeDeployDefault.LambdaAllAtOnce", func(*sdk.CreateDeploymentGroupInput) {})
+		numbered := func(i int) *types.RevisionLocation { return revision(spec("1", fmt.Sprint(i))) }
+		for i := range keptRevisions {
+			must[*sdk.RegisterApplicationRevisionOutput](t)(w.svc.RegisterApplicationRevision(t.Context(), &sdk.RegisterApplicationRevisionInput{ApplicationName: aws.String("shop"), Revision: numbered(i)}))
+			wait(time.Second)
+		}
+		must[*sdk.CreateDeploymentOutput](t)(w.svc.CreateDeployment(t.Context(), creation(spec("1", "0")))) // it fails, and has been used
+		wait(time.Second)
+		for i := range 3 {
+			must[*sdk.RegisterApplicationRevisionOutput](t)(w.svc.RegisterApplicationRevision(t.Context(), &sdk.RegisterApplicationRevisionInput{ApplicationName: aws.String("shop"), Revision: numbered(keptRevisions + i)}))
+			wait(time.Second)
+		}
+		for _, where := range []string{"at once", "after a restart"} {
+			for i := range keptRevisions + 3 {
+				_, err := w.svc.GetApplicationRevision(t.Context(), &sdk.GetApplicationRevisionInput{ApplicationName: aws.String("shop"), Revision: numbered(i)})
+				var unknown *types.RevisionDoesNotExistException
+				if gone := errors.As(err, &unknown); gone != (i >= 1 && i <= 3) || err != nil && !gone {
+					t.Fatalf("%s: revision %d: %v", where, i, err)
+				}
+			}
+			w.reopen()
+		}
+	})
 }
 
 // Why: a deployment under way is never let go, and those of groups that are gone do not pile up.

@@ -66,6 +66,14 @@ type revisionRecord struct {
 	LastUsed    time.Time              `json:"lastUsed,omitzero"`
 }
 
+// touched is when a revision was registered, or used the last time.
+func (r *revisionRecord) touched() time.Time {
+	if r.LastUsed.After(r.Registered) {
+		return r.LastUsed
+	}
+	return r.Registered
+}
+
 // deploymentRecord is a deployment at one moment. It is never changed in place: a step makes another one. It holds what
 // it needs of its group and configuration, so that a change of these does not reach a deployment that has begun.
 type deploymentRecord struct {

@@ -92,7 +92,11 @@ func (s *Service) use(b *store.Batch, a *applicationRecord, r *types.RevisionLoc
 		}
 	}
 	rec.LastUsed = now
-	return func() { s.revisions[key] = &rec }, put(b, bucketRevisions, key, rec)
+	forget := s.displaceRevisions(b, key, &rec)
+	return func() {
+		forget()
+		s.revisions[key] = &rec
+	}, put(b, bucketRevisions, key, rec)
 }
 
 // RegisterApplicationRevision makes a revision known. What an AppSpec file says is looked at when it is deployed.
@@ -118,9 +122,15 @@ func (s *Service) RegisterApplicationRevision(ctx context.Context, in *sdk.Regis
 		rec = *old
 	}
 	rec.Description = aws.ToString(in.Description)
-	if err := s.save(ctx, bucketRevisions, key, rec); err != nil {
+	b := &store.Batch{}
+	forget := s.displaceRevisions(b, key, &rec)
+	if err := put(b, bucketRevisions, key, rec); err != nil {
 		return nil, err
 	}
+	if err := s.store.Commit(ctx, b); err != nil {
+		return nil, err
+	}
+	forget()
 	s.revisions[key] = &rec
 	return &sdk.RegisterApplicationRevisionOutput{}, nil
 }

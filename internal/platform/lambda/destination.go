@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tealdeploy/teal/internal/arn"
+	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/store"
 )
 
@@ -181,7 +182,7 @@ func (q *eventQueue) end(key string, e eventRecord, condition string, o *outcome
 			return err
 		}
 		// A function is told through the queue itself, exactly once.
-		if err := put(b, eventBucket, next.String(), eventRecord{ID: newRequestID(), Function: f.Name, Qualifier: f.Qualifier, Payload: d.Body, Trace: e.Trace, Accepted: now, Due: now}); err != nil {
+		if err := put(b, eventBucket, next.String(), eventRecord{ID: awsproto.NewRequestID(), Function: f.Name, Qualifier: f.Qualifier, Payload: d.Body, Trace: e.Trace, Accepted: now, Due: now}); err != nil {
 			return err
 		}
 		waiting = append(waiting, next.String())

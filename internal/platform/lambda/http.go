@@ -80,7 +80,7 @@ func (s *Service) readInvocation(w http.ResponseWriter, r *http.Request) (inv *i
 		traceID: first(h, "X-Amzn-Trace-Id"), clientContext: first(h, "X-Amz-Client-Context"), tail: logs == "Tail",
 	}
 	if inv.requestID == "" {
-		inv.requestID = newRequestID()
+		inv.requestID = awsproto.NewRequestID()
 	}
 	function := awsproto.CallOf(r.Context()).Label("FunctionName")
 	var qualifier *string

@@ -9,13 +9,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/google/uuid"
 
+	"github.com/tealdeploy/teal/internal/awsproto"
+	"github.com/tealdeploy/teal/internal/executeapi"
 	"github.com/tealdeploy/teal/internal/pool"
+	"github.com/tealdeploy/teal/internal/trace"
 )
 
 // AWS's limits of payloads, in bytes.
@@ -52,7 +55,7 @@ type outcome struct {
 // (DryRun). A function that fails is no error: FunctionError tells.
 func (s *Service) Invoke(ctx context.Context, in *sdk.InvokeInput) (*sdk.InvokeOutput, error) {
 	inv := invocation{
-		kind: in.InvocationType, requestID: newRequestID(), clientContext: value(in.ClientContext), payload: in.Payload,
+		kind: in.InvocationType, requestID: awsproto.NewRequestID(), clientContext: value(in.ClientContext), payload: in.Payload,
 		tail: in.LogType == types.LogTypeTail,
 	}
 	var err error
@@ -144,6 +147,9 @@ func jsonError(payload []byte) string {
 	return "not a JSON value"
 }
 
+// maxBefore is more than what an invocation waits for a place on the machine and for an environment's initialisation.
+const maxBefore = 14 * time.Second
+
 // run resolves and runs an invocation. As on AWS, an invocation that has begun goes on when its caller gives up: run
 // returns the error of ctx then, and what the invocation holds is freed when it ends.
 func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
@@ -156,6 +162,9 @@ func (s *Service) run(ctx context.Context, inv *invocation) (outcome, error) {
 		if t, err = s.settledTarget(ctx, inv.ref, inv.payload); err != nil {
 			return outcome{}, err
 		}
+	}
+	if d, ok := ctx.(*executeapi.Deadline); ok && d.Left() > maxBefore+time.Duration(t.to.version.Config.Timeout)*time.Second {
+		return s.traced(context.WithoutCancel(ctx), t, inv) // it is over before the caller could give up
 	}
 	if ctx.Done() == nil {
 		return s.traced(ctx, t, inv)
@@ -228,34 +237,11 @@ func (s *Service) executorError(err error, m *series, arn string) error {
 	return serviceError("%s could not be run: %v", arn, err)
 }
 
-// newRequestID makes a version 4 UUID. It must be unique, not secret.
-func newRequestID() string {
-	var u uuid.UUID
-	binary.BigEndian.PutUint64(u[:8], rand.Uint64())
-	binary.BigEndian.PutUint64(u[8:], rand.Uint64())
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return u.String()
-}
-
 // newTraceID makes an X-Ray trace header. Sampled tells whether the function has active tracing.
 // https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 func newTraceID(sampled bool, unix int64, lineage string) string {
-	b := make([]byte, 0, len("Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0;Lineage=00000000:1"))
-	b = append(appendHex(append(b, "Root=1-"...), uint64(unix), 8), '-')
-	b = appendHex(appendHex(b, rand.Uint64(), 8), rand.Uint64(), 16)
-	b = appendHex(append(b, ";Parent="...), rand.Uint64(), 16)
-	b = append(b, ";Sampled=0"...)
-	if sampled {
-		b[len(b)-1] = '1'
-	}
-	return string(append(b, lineage...))
-}
-
-// appendHex appends the last digits of v.
-func appendHex(b []byte, v uint64, digits int) []byte {
-	for i := digits - 1; i >= 0; i-- {
-		b = append(b, "0123456789abcdef"[v>>(4*i)&0xf])
-	}
-	return b
+	c := trace.Begin(unix)
+	binary.BigEndian.PutUint64(c.Span[:], rand.Uint64()|1)
+	c.Sampled, c.Decided = sampled, true
+	return c.XRay() + lineage
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"pgregory.net/rapid"
 
+	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/pool"
 )
 
@@ -57,7 +58,7 @@ func (x *fixture) chain(function string, most int) (invocations int, trace strin
 	x.t.Helper()
 	for invocations < most {
 		before := x.exec.count()
-		_, err := x.invoke(x.t.Context(), &invocation{ref: ref{function, ""}, requestID: newRequestID(), traceID: trace})
+		_, err := x.invoke(x.t.Context(), &invocation{ref: ref{function, ""}, requestID: awsproto.NewRequestID(), traceID: trace})
 		if err != nil {
 			wantError(x.t, err, "RecursiveInvocationException", recursive)
 			if x.exec.count() != before {
@@ -82,7 +83,7 @@ func TestLoopsAreStopped(t *testing.T) {
 		if n != maxLoop || !strings.HasPrefix(trace, "Root=1-") || !strings.HasSuffix(trace, ":"+strconv.Itoa(maxLoop)) {
 			t.Errorf("stopped after %d invocations with %q", n, trace)
 		}
-		if _, err := x.invoke(t.Context(), &invocation{ref: ref{"other", ""}, requestID: newRequestID(), traceID: trace}); err != nil {
+		if _, err := x.invoke(t.Context(), &invocation{ref: ref{"other", ""}, requestID: awsproto.NewRequestID(), traceID: trace}); err != nil {
 			t.Errorf("another function of the chain: %v", err)
 		}
 
@@ -90,7 +91,7 @@ func TestLoopsAreStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := x.exec.count()
-		if _, err := x.invoke(t.Context(), &invocation{ref: ref{"fn", ""}, kind: types.InvocationTypeEvent, requestID: newRequestID(), traceID: trace, payload: []byte("1")}); err != nil {
+		if _, err := x.invoke(t.Context(), &invocation{ref: ref{"fn", ""}, kind: types.InvocationTypeEvent, requestID: awsproto.NewRequestID(), traceID: trace, payload: []byte("1")}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/tealdeploy/teal/internal/awsproto"
 )
 
 const (
@@ -174,7 +176,7 @@ func (p *poller) handle(ctx context.Context, url *string, batch []sqstypes.Messa
 		s.cfg.Logger.Error("lambda: a batch cannot be written as an event", "uuid", p.m.UUID, "error", err)
 		return
 	}
-	o, err := s.run(ctx, &invocation{ref: ref{p.m.Function, p.m.Qualifier}, requestID: newRequestID(), traceID: trace, payload: event})
+	o, err := s.run(ctx, &invocation{ref: ref{p.m.Function, p.m.Qualifier}, requestID: awsproto.NewRequestID(), traceID: trace, payload: event})
 	if err != nil || o.result.FunctionError != "" {
 		s.cfg.Logger.Info("lambda: a batch of messages has failed; it is delivered again", "uuid", p.m.UUID, "messages", len(batch), "error", err)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/tealdeploy/teal/internal/awsproto"
 	"github.com/tealdeploy/teal/internal/pool"
 )
 
@@ -47,7 +48,7 @@ func urlOf(r *http.Request) (id, path string, ok bool) {
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 func (s *Service) ServeURL(w http.ResponseWriter, r *http.Request) {
 	id, path, _ := urlOf(r)
-	requestID := newRequestID()
+	requestID := awsproto.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", requestID)
 	n, to, u := s.urlNamed(id)
 	if u == nil {

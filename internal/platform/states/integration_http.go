@@ -60,6 +60,7 @@ func invokeHTTP(ctx context.Context, s *Service, task *taskCall) (json.RawMessag
 	if err != nil {
 		return nil, &taskFailure{"States.Runtime", err.Error()}
 	}
+	s.traceRequest(ctx, req.Header)
 	exchange := &httpExchange{request: req}
 	if task.Exchange != nil {
 		defer func() { task.Exchange(exchange) }()

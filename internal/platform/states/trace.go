@@ -3,6 +3,7 @@ package states
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 type Tracer interface {
 	// Header is the trace header for what is below the span of ctx; outside a trace it begins one.
 	Header(ctx context.Context) string
+	// Inject puts the span of ctx into the headers of a request.
+	Inject(ctx context.Context, h http.Header)
 	// Start begins a span of the kind server, client or internal below that of ctx; the function ends it, with its name and
 	// the type of what has failed, or "".
 	Start(ctx context.Context, kind string) (context.Context, func(name, failure string, attributes ...any))
@@ -73,6 +76,20 @@ func (s *Service) traceExecution(x *execution, r *executionResult, arn string) {
 		"aws.step_functions.execution.status", string(r.Status), "aws.step_functions.execution.redrives", x.redrives,
 		"cloud.region", s.region, "cloud.account.id", s.account,
 	)
+}
+
+// traceRequest puts the span of ctx into the headers of a task's request, but for those that the state sets itself.
+func (s *Service) traceRequest(ctx context.Context, h http.Header) {
+	if s.tracer == nil {
+		return
+	}
+	own := http.Header{}
+	s.tracer.Inject(ctx, own)
+	for name, values := range own {
+		if h[name] == nil {
+			h[name] = values
+		}
+	}
 }
 
 // traceTask begins the span of one attempt of a Task state. That of a task which waits for a job or a token ends when the

@@ -2,7 +2,10 @@ package states
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +35,11 @@ func (p *pathTracer) add(span string) {
 func (p *pathTracer) Header(ctx context.Context) string {
 	path, _ := ctx.Value(pathKey{}).(string)
 	return path
+}
+
+func (p *pathTracer) Inject(ctx context.Context, h http.Header) {
+	h.Set("X-Amzn-Trace-Id", p.Header(ctx))
+	h.Set("Traceparent", p.Header(ctx))
 }
 
 func (p *pathTracer) Start(ctx context.Context, kind string) (context.Context, func(name, failure string, attributes ...any)) {
@@ -108,4 +116,22 @@ func TestTraceOfARedrive(t *testing.T) {
 		want := "own>execution client A [Boom]\nown internal m [Boom] 0s\nown>execution client A []\nown internal m [] 0s"
 		is(t, "spans", strings.Join(p.spans, "\n"), want)
 	})
+}
+
+// An HTTP task's request is below the attempt's span, unless the state says otherwise.
+func TestTraceOfAnHTTPTask(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
+	defer endpoint.Close()
+	s := open(t, Config{Tracer: &pathTracer{}})
+	for i, headers := range []string{``, `,"Headers":{"traceparent":"own"}`} {
+		want := []string{"root>execution>client", "own"}[i]
+		machine := create(t, s, "m"+strconv.Itoa(i), machineOf(`"A":{"Type":"Task","Resource":"arn:aws:states:::http:invoke","Parameters":{"Method":"GET","ApiEndpoint":"`+endpoint.URL+`"`+headers+`},"End":true}`), false)
+		if _, err := s.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &machine, TraceHeader: aws.String("root")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-seen; got.Get("Traceparent") != want || got.Get("X-Amzn-Trace-Id") != "root>execution>client" {
+			t.Errorf("%s: %v", headers, got)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package executeapi
+package jsontext
 
 import (
 	"bytes"
@@ -7,85 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// AppendHex writes the lowest digits of v.
-func AppendHex(b []byte, v uint64, digits int) []byte {
-	for i := digits - 1; i >= 0; i-- {
-		b = append(b, "0123456789abcdef"[v>>(4*i)&15])
-	}
-	return b
-}
+// The functions below walk JSON that json.Valid has accepted, without space around it; what they do with other text is open. Values
+// come without the space around them, and are parts of the document.
 
-// AppendString writes s as a JSON string; what is no UTF-8 becomes U+FFFD.
-func AppendString[T string | []byte](b []byte, s T) []byte {
-	b = append(b, '"')
-	b = AppendEscaped(b, s)
-	return append(b, '"')
-}
-
-// AppendEscaped writes s as the inside of a JSON string.
-func AppendEscaped[T string | []byte](b []byte, s T) []byte {
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			end := min(i+utf8.UTFMax, len(s))
-			if r, n := utf8.DecodeRuneInString(string(s[i:end])); r != utf8.RuneError || n > 1 {
-				i += n
-				continue
-			}
-			b = append(b, s[from:i]...)
-			b = append(b, "\ufffd"...)
-			i++
-			from = i
-			continue
-		}
-		b = append(b, s[from:i]...)
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0')
-			b = AppendHex(b, uint64(c), 2)
-		}
-		i++
-		from = i
-	}
-	return append(b, s[from:]...)
-}
-
-func AppendLower(b []byte, s string) []byte {
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		b = append(b, c)
-	}
-	return b
-}
-
-// AppendMember writes the name of an object's i-th member.
-func AppendMember(b []byte, i int, name string) []byte {
-	if i > 0 {
-		b = append(b, ',')
-	}
-	b = AppendString(b, name)
-	return append(b, ':')
-}
-
-// The functions below walk JSON that json.Valid has accepted; values come without the space around them.
-
-// members calls f for each member of an object; it reports false for any other value.
+// Members calls f for each member of an object; it reports false for any other value.
 func Members(v []byte, f func(name, value []byte)) bool {
 	if len(v) == 0 || v[0] != '{' {
 		return false
@@ -103,7 +28,7 @@ func Members(v []byte, f func(name, value []byte)) bool {
 	return true
 }
 
-// elements calls f for each element of a list.
+// Elements calls f for each element of a list.
 func Elements(v []byte, f func(value []byte)) {
 	for i := skipSpace(v, 1); v[i] != ']'; {
 		end := valueEnd(v, i)
@@ -151,9 +76,10 @@ func valueEnd(v []byte, i int) int {
 	return i
 }
 
+// IsNull tells whether v is null.
 func IsNull(v []byte) bool { return string(v) == "null" }
 
-// scalar gives a string's text, or a number or boolean as it is written.
+// Scalar gives a string's text, or a number or boolean as it is written; it reports false for null, an object or a list.
 func Scalar(v []byte) ([]byte, bool) {
 	if len(v) == 0 || v[0] == '{' || v[0] == '[' || IsNull(v) {
 		return nil, false
@@ -164,7 +90,7 @@ func Scalar(v []byte) ([]byte, bool) {
 	return v, true
 }
 
-// text gives the text of a JSON string.
+// Text gives the text of a JSON string.
 func Text(v []byte) []byte {
 	inner := v[1 : len(v)-1]
 	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
