@@ -83,13 +83,13 @@ func (r testRun) Run() int {
 //	layer NAME                      publish a layer's version
 //	provision FUNCTION VERSION N    someone else gives a version environments that are started ahead
 //	provisioned FUNCTION STATE      that must be the versions with provisioned concurrency (such as 1 READY 2, 3 READY 2)
+//	deployments STATUS...           wait until CodeDeploy's deployments have these statuses, the oldest first
 //	zone NAME                       make a hosted zone, $ZONE, which the DNS at $DNS answers for
 //	record NAME TTL SLOT=WEIGHT...  write a CNAME for every slot
 //	entrance NAME SLOT FUNCTION:ALIAS  make a function URL for the alias, and let the slot's CNAME lead to it
 //	weights NAME SLOT=WEIGHT...     those must be the CNAMEs, with these weights
 //	answers NAME SLOT PERCENT       so many of the DNS's answers must lead to the slot
 //	visit NAME                      ask the DNS and then what it leads to, steadily until the script ends
-//	deployments STATUS...           wait until CodeDeploy's deployments have these statuses, the oldest first
 //	latest VARIABLE                 put the ID of the latest rollout into a variable
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -103,8 +103,8 @@ func TestScripts(t *testing.T) {
 			"bucket": scriptBucket, "queue": scriptQueue, "once": scriptOnce, "letter": scriptLetter,
 			"half": scriptHalf, "point": scriptDrift, "forget": scriptForget, "permit": scriptPermit, "latest": scriptLatest,
 			"alarm": scriptAlarm, "layer": scriptLayer, "provision": scriptProvision, "provisioned": scriptProvisioned,
-			"zone": scriptZone, "record": scriptRecord, "entrance": scriptEntrance, "weights": scriptWeights, "answers": scriptAnswers, "visit": scriptVisit,
 			"deployments": scriptDeployments,
+			"zone":        scriptZone, "record": scriptRecord, "entrance": scriptEntrance, "weights": scriptWeights, "answers": scriptAnswers, "visit": scriptVisit,
 		},
 	})
 }

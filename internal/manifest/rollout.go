@@ -99,10 +99,10 @@ func (a *application) readRollout(f field) {
 		"maxErrorRate": "write it under check:", "minRequests": "write it under check:",
 		"Type": "write type:", "Alarms": "write alarms:", "Percentage": "write percentage:", "Interval": "write interval:",
 	})
+	a.settleCalled()
 	if router.node != nil {
 		a.readRouter(router) // after the preview, which must not be in a slot
 	}
-	a.settleCalled()
 	switch {
 	case strategy.node != nil && steps.node != nil:
 		a.fault(steps.key, "rollout has a strategy and steps", "keep one of them")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tealdeploy/teal/internal/release"
+	"github.com/tealdeploy/teal/internal/rollout"
 )
 
 var (
@@ -102,6 +103,11 @@ func (a *application) route(f field, r release.Router) {
 			a.fault(f.key, fmt.Sprintf("workflow %s calls aliases, and one definition cannot call those of two slots", w.Key), "remove useExactVersion: false, so that it calls the exact versions of its release")
 		}
 		a.apart(f, w.Preview, r)
+	}
+	for _, slot := range r.Slots {
+		if slot.Alias == rollout.HookAlias {
+			a.fault(f.key, fmt.Sprintf("slot %s has the alias %s, which hooks of CodeDeploy take for themselves", slot.SetIdentifier, slot.Alias), "write another alias:")
+		}
 	}
 	s.Router = &r
 	*s = s.Through("")

@@ -54,9 +54,9 @@ const (
 	withMetrics
 	withAlarms
 	withLedger
-	withRouter
 	withDeployments
 	withGroups // that are made where they do not exist
+	withRouter
 	toPrune
 	toCheck // plan and doctor
 )
@@ -64,8 +64,8 @@ const (
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagementv2.html
-// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodedeploy.html
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
 var permissions = []permission{
 	{"STS.GetCallerIdentity", "sts:GetCallerIdentity", anything, always, false},
 	{"Lambda.CreateFunction", "lambda:CreateFunction", functions, withFunctions, false},
@@ -119,9 +119,6 @@ var permissions = []permission{
 	{"ApiGatewayV2.CreateStage", "apigateway:POST", httpAPI, withRoutes, false},
 	{"ApiGatewayV2.UpdateStage", "apigateway:PATCH", httpAPI, withRoutes, false},
 	{"Lambda.AddPermission", "lambda:AddPermission", functions, withRoutes, false},
-	{"Route 53.ListResourceRecordSets", "route53:ListResourceRecordSets", hostedZone, withRouter, false},
-	{"Route 53.ChangeResourceRecordSets", "route53:ChangeResourceRecordSets", hostedZone, withRouter, false},
-	{"Route 53.GetChange", "route53:GetChange", changes, withRouter, false},
 	{"CodeDeploy.GetDeploymentGroup", "codedeploy:GetDeploymentGroup", deploymentGroups, withDeployments, false},
 	{"CodeDeploy.CreateApplication", "codedeploy:CreateApplication", deploymentApps, withGroups, false},
 	{"CodeDeploy.CreateDeploymentGroup", "codedeploy:CreateDeploymentGroup", deploymentGroups, withGroups, false},
@@ -137,6 +134,9 @@ var permissions = []permission{
 	{"CodeDeploy.ListDeploymentTargets", "codedeploy:ListDeploymentTargets", anything, withDeployments, true},
 	{"CodeDeploy.BatchGetDeploymentTargets", "codedeploy:BatchGetDeploymentTargets", anything, withDeployments, true},
 	{"Lambda.DeleteAlias", "lambda:DeleteAlias", functions, withDeployments, false},
+	{"Route 53.ListResourceRecordSets", "route53:ListResourceRecordSets", hostedZone, withRouter, false},
+	{"Route 53.ChangeResourceRecordSets", "route53:ChangeResourceRecordSets", hostedZone, withRouter, false},
+	{"Route 53.GetChange", "route53:GetChange", changes, withRouter, false},
 	{"Lambda.ListAliases", "lambda:ListAliases", functions, toPrune, false},
 	{"Lambda.DeleteFunction", "lambda:DeleteFunction", functions, toPrune, false},
 	{"SFN.ListStateMachines", "states:ListStateMachines", anything, toPrune, false},

@@ -127,7 +127,6 @@ func TestPermissionsAreWhatIsCalled(t *testing.T) {
 	direct := spec
 	direct.Router = nil
 	_, _ = g.Observe(ctx, direct)
-	_, _ = g.Observe(ctx, spec)
 	g.observeTogether(ctx, make([]release.Function, fewFunctions+1))
 	_, _ = g.PublishFunction(ctx, f)
 	_ = g.createFunction(ctx, f)

@@ -42,8 +42,8 @@ type Target struct {
 	lambda   *lambda.Client
 	states   *sfn.Client
 	gateway  *apigatewayv2.Client
-	zones    *route53.Client
 	deploy   *codedeploy.Client
+	zones    *route53.Client
 	sts      *sts.Client
 	iam      *iam.Client
 	region   string
