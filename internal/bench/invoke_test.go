@@ -73,6 +73,15 @@ func BenchmarkInvoke(b *testing.B) {
 					floor := newBare(b, l, workers)
 					request := invokeRequest(teal)
 					others := []contender{{"bare", func(b *testing.B) sample { return callers(b, workers, floor.listener.Addr().String(), request) }}}
+					if l.handler == "bootstrap" && workers == 1 && *withPeers {
+						if addr, request := interfaceEmulator(b, l); addr != "" {
+							others = append(others, contender{"rie", func(b *testing.B) sample {
+								s := callers(b, 1, addr, request)
+								s.cpu = 0 // is this process's, which here is only the load's
+								return s
+							}})
+						}
+					}
 					if peer != "" {
 						others = append(others, contender{"serverless-offline", func(b *testing.B) sample {
 							s := callers(b, workers, peer, invokeRequest(peer))

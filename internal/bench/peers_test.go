@@ -165,8 +165,63 @@ func run(b *testing.B, dir, name string, args ...string) {
 	}
 }
 
+// interfaceEmulator is AWS's Runtime Interface Emulator with the Go function, when aws-lambda-rie is on the PATH: the module
+// proxy has it not. It gives its address and the request that it takes; it serves one at a time, and dies of two.
+func interfaceEmulator(b *testing.B, l *language) (addr string, request []byte) {
+	b.Helper()
+	path, err := exec.LookPath("aws-lambda-rie")
+	if err != nil {
+		b.Logf("without AWS's Runtime Interface Emulator: %v", err)
+		return "", nil
+	}
+	var ports [2]string
+	for i := range ports {
+		ports[i] = freePort(b)
+	}
+	addr = "127.0.0.1:" + ports[0]
+	c := exec.Command(path, "--log-level", "error", "--runtime-interface-emulator-address", addr, "--runtime-api-address", "127.0.0.1:"+ports[1],
+		filepath.Join(l.code, "bootstrap"))
+	c.Env = append(os.Environ(), "AWS_LAMBDA_FUNCTION_NAME=bench", "GOMAXPROCS=1")
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it says that it was killed
+	})
+	request = fmt.Appendf(nil, "POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", addr, len(event), event)
+	awaitAnswer(b, addr, request)
+	return addr, request
+}
+
+func freePort(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// awaitAnswer waits until a peer serves.
+func awaitAnswer(b *testing.B, addr string, request []byte) {
+	b.Helper()
+	for range 300 {
+		if one, err := dial(addr, request, event); err == nil {
+			err = one.do()
+			one.conn.Close()
+			if err == nil {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	b.Fatal("nobody answers at ", addr)
+}
+
 // serverlessOffline is serverless-offline, of npm, with a language's function. It gives the address of its Lambda endpoint.
-// AWS's Runtime Interface Emulator and OpenFaaS's of-watchdog are not among the peers: the module proxy has neither.
 func serverlessOffline(b *testing.B, l *language) (addr string) {
 	b.Helper()
 	dir := b.TempDir()
@@ -178,12 +233,7 @@ func serverlessOffline(b *testing.B, l *language) (addr string) {
 	run(b, dir, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error")
 	var ports [4]string
 	for i := range ports { // it takes no 0
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			b.Fatal(err)
-		}
-		_, ports[i], _ = net.SplitHostPort(l.Addr().String())
-		l.Close()
+		ports[i] = freePort(b)
 	}
 	c := exec.Command("node", "node_modules/serverless/bin/serverless.js", "offline", "start", "--host", "127.0.0.1",
 		"--lambdaPort", ports[0], "--httpPort", ports[1], "--websocketPort", ports[2], "--albPort", ports[3])
@@ -196,16 +246,6 @@ func serverlessOffline(b *testing.B, l *language) (addr string) {
 		_ = c.Wait() // it says that it was killed
 	})
 	addr = "127.0.0.1:" + ports[0]
-	for range 300 {
-		if one, err := dial(addr, invokeRequest(addr), event); err == nil {
-			err = one.do()
-			one.conn.Close()
-			if err == nil {
-				return addr
-			}
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	b.Fatal("serverless-offline does not answer")
-	return ""
+	awaitAnswer(b, addr, invokeRequest(addr))
+	return addr
 }
