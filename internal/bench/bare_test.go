@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -30,6 +32,12 @@ type bareProcess struct {
 	end      func()
 }
 
+// newPrototype starts n processes of an executable as any program starts another: without a sandbox, and with as many threads
+// as the function's own runtime likes.
+func newPrototype(b *testing.B, l *language, n int) *bare {
+	return serveBare(b, n, func() (*bareProcess, error) { return startPrototype(l) })
+}
+
 // newBare starts n processes of a language's function: of the executable itself, or of the interpreter with the platform's
 // own bootstrap.
 func newBare(b *testing.B, l *language, n int) *bare {
@@ -41,12 +49,17 @@ func newBare(b *testing.B, l *language, n int) *bare {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { sandbox.Close() })
-	s := &bare{idle: make(chan *bareProcess, n)}
-	if s.listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+	return serveBare(b, n, func() (*bareProcess, error) { return startBare(sandbox, l) })
+}
+
+func serveBare(b *testing.B, n int, start func() (*bareProcess, error)) *bare {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
 		b.Fatal(err)
 	}
+	s := &bare{idle: make(chan *bareProcess, n), listener: listener}
 	for range n {
-		p, err := startBare(sandbox, l)
+		p, err := start()
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -106,6 +119,30 @@ func startBare(sandbox *proc.Sandbox, l *language) (*bareProcess, error) {
 			p.conn.Close()
 		}
 		slot.Release()
+	}
+	return p, nil
+}
+
+func startPrototype(l *language) (*bareProcess, error) {
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	c := exec.Command(filepath.Join(l.code, l.handler))
+	c.Env = append(os.Environ(), "AWS_LAMBDA_RUNTIME_API="+listener.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=bench", "AWS_LAMBDA_FUNCTION_VERSION=1",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "_HANDLER="+l.handler)
+	if err := c.Start(); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	p := &bareProcess{listener: listener, r: bufio.NewReader(nil)}
+	p.end = func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it was killed, which is no news
+		listener.Close()
+		if p.conn != nil {
+			p.conn.Close()
+		}
 	}
 	return p, nil
 }

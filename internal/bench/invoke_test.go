@@ -57,8 +57,8 @@ func languages(b *testing.B) []*language {
 }
 
 // BenchmarkInvoke is a warm invocation through the platform's endpoint, over an alias that splits 90 to 10 between two
-// versions, with metrics, logs and deadlines, against the bare two-hop cycle with the same function in the same language;
-// with -peers, Node's against serverless-offline too.
+// versions, with metrics, logs and deadlines, against the bare two-hop cycle with the same function in the same language; Go's
+// against that cycle without the platform's sandbox and variables too, and with -peers Node's against serverless-offline.
 func BenchmarkInvoke(b *testing.B) {
 	for _, l := range languages(b) {
 		b.Run(l.name, func(b *testing.B) {
@@ -73,6 +73,12 @@ func BenchmarkInvoke(b *testing.B) {
 					floor := newBare(b, l, workers)
 					request := invokeRequest(teal)
 					others := []contender{{"bare", func(b *testing.B) sample { return callers(b, workers, floor.listener.Addr().String(), request) }}}
+					if l.handler == "bootstrap" {
+						prototype := newPrototype(b, l, workers)
+						others = append(others, contender{"prototype", func(b *testing.B) sample {
+							return callers(b, workers, prototype.listener.Addr().String(), request)
+						}})
+					}
 					if l.handler == "bootstrap" && workers == 1 && *withPeers {
 						if addr, request := interfaceEmulator(b, l); addr != "" {
 							others = append(others, contender{"rie", func(b *testing.B) sample {
