@@ -29,6 +29,7 @@ type bareProcess struct {
 	conn     net.Conn
 	r        *bufio.Reader
 	out      []byte
+	traces   int64 // told so far
 	end      func()
 }
 
@@ -207,7 +208,11 @@ func (p *bareProcess) invoke(event []byte) ([]byte, error) {
 	}
 	p.out = append(p.out[:0], "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 00000000-0000-0000-0000-000000000000\r\nLambda-Runtime-Deadline-Ms: "...)
 	p.out = strconv.AppendInt(p.out, time.Now().Add(30*time.Second).UnixMilli(), 10)
-	p.out = append(p.out, "\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:000000000000:function:bench:1\r\nContent-Length: "...)
+	// A new trace each time, as the Runtime API has it: to set it as a variable is the function's work.
+	p.traces++
+	p.out = append(p.out, "\r\nLambda-Runtime-Trace-Id: Root=1-5759e988-bd862e3fe1be46a9"...)
+	p.out = strconv.AppendInt(p.out, 10_000_000+p.traces, 10)
+	p.out = append(p.out, ";Parent=53995c3f42cd8ad8;Sampled=0\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:000000000000:function:bench:1\r\nContent-Length: "...)
 	p.out = strconv.AppendInt(p.out, int64(len(event)), 10)
 	p.out = append(append(p.out, "\r\n\r\n"...), event...)
 	if _, err := p.conn.Write(p.out); err != nil {
