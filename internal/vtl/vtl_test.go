@@ -76,6 +76,7 @@ func TestRender(t *testing.T) {
 		"#if('36' == $d.age)ok#end":                          "ok",
 		"#if(1 == 1.0)ok#end#if('a' < 'b')ok#end":            "okok",
 		"#{if}(true)x#{else}y#{end}":                         "x",
+
 		"#foreach($t in $d.tags)$foreach.count:$t#if($foreach.hasNext),#end#end":           "1:a,2:b",
 		"#foreach($k in $d.nested.keySet())$k#end":                                         "x",
 		"#foreach($e in $d.entrySet())#if($e.key == 'name')$e.value $e.getValue()#end#end": "Ada Ada",
