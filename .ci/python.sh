@@ -7,3 +7,5 @@ if [ -z "$python" ] || ! "$python" -c 'import boto3' 2>/dev/null; then
   fi
 fi
 python="${python:-python3}"
+# recent tells whether its models of AWS are of 2025 or later: an older one does not know all that is sent and answered here.
+recent() { "$python" -c 'import botocore, sys; sys.exit(tuple(map(int, botocore.__version__.split(".")[:2])) < (1, 40))'; }
