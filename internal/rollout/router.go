@@ -186,6 +186,7 @@ func (r *run) spread(a *Alias) bool {
 func (r *run) spreadBack(a *Alias) bool {
 	if a.InSync.IsZero() && a.Actual.Change == "" {
 		a.InSync = r.s.Now.Add(propagation)
+		r.note(Warning, "%s is written as it was, but whether all of Route 53 has it is not known: no answer has named the change", a.Ref)
 	}
 	return r.spread(a)
 }
