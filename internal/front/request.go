@@ -113,7 +113,6 @@ type head struct {
 	req    http.Request
 	url    url.URL
 	header http.Header
-	values []string // of all headers, one to each
 	body   memory
 }
 
@@ -131,10 +130,7 @@ func (h *head) parse(text string) (last, ok bool) {
 		h.header = make(http.Header, n)
 	}
 	clear(h.header)
-	if cap(h.values) < n {
-		h.values = make([]string, n)
-	}
-	values := h.values[:n]
+	values := make([]string, n) // of all headers, one to each; a handler may pass them on to who is still writing when it has returned
 	h.req = http.Request{
 		Method: method, URL: &h.url, Proto: version, ProtoMajor: 1, ProtoMinor: 1, RequestURI: target, Header: h.header,
 	}

@@ -13,7 +13,7 @@ import (
 func sameAsNetHTTP(t *testing.T, text string) (read bool) {
 	t.Helper()
 	var h head
-	h.header, h.values = http.Header{"Left": {"over"}}, []string{"of the request before"}
+	h.header = http.Header{"Left": {"over"}}
 	last, ok := h.parse(text)
 	if !ok {
 		return false

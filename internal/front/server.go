@@ -6,8 +6,9 @@
 //
 // A handler called from here meets an ordinary *http.Request and http.ResponseWriter, but for four things: its answer goes
 // out when it returns and not before, the request's context is not cancelled when the caller goes away, there is nothing to
-// hijack, and the request and its headers are the next request's once it has returned. So streams and long polls must not be
-// hot. What it may keep is every string of the request, and the bytes of the body, which the body gives whole by Bytes.
+// hijack, and the request and its map of headers are the next request's once it has returned. So streams and long polls must not be
+// hot. What it may keep is every string of the request, the lists of header values, and the bytes of the body, which the body gives
+// whole by Bytes.
 package front
 
 import (
