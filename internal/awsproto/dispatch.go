@@ -43,12 +43,12 @@ func (q *request) stamp() {
 	q.ids[0] = q.id
 	h := q.w.Header()
 	h["X-Amzn-Requestid"], h["X-Amz-Request-Id"] = q.ids[:], q.ids[:]
-	q.queryMode = strings.EqualFold(header(q.r, "X-Amzn-Query-Mode"), "true")
+	q.queryMode = strings.EqualFold(Header(q.r.Header, "X-Amzn-Query-Mode"), "true")
 }
 
-// header is a header by its canonical name, which Header.Get would look for again in every request.
-func header(r *http.Request, name string) string {
-	if v := r.Header[name]; len(v) > 0 {
+// Header is a header by its canonical name, which [http.Header.Get] would check anew in every request; "" when there is none.
+func Header(h http.Header, name string) string {
+	if v := h[name]; len(v) > 0 {
 		return v[0]
 	}
 	return ""
@@ -85,7 +85,7 @@ func (m *Mux) find(q *request) bool {
 		q.scope.orTarget(service)
 		return q.checkSpoken()
 	}
-	if target := header(q.r, "X-Amz-Target"); target != "" {
+	if target := Header(q.r.Header, "X-Amz-Target"); target != "" {
 		prefix, op, _ := cutLast(target, '.')
 		q.proto, q.name, q.svc = jsonProtocol(q.r), op, m.byTarget[prefix]
 		q.scope.orTarget(prefix)
@@ -251,7 +251,7 @@ func (q *request) readForm() (url.Values, error) {
 
 // rpcPath reads /service/{service}/operation/{operation}, with any prefix, of requests that say rpc-v2-cbor.
 func rpcPath(r *http.Request) (service, op string, ok bool) {
-	if header(r, "Smithy-Protocol") != "rpc-v2-cbor" {
+	if Header(r.Header, "Smithy-Protocol") != "rpc-v2-cbor" {
 		return "", "", false
 	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")

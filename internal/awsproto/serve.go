@@ -89,7 +89,7 @@ func (q *request) serve() {
 		return
 	}
 	q.call = Call{RequestID: q.id, AccessKeyID: q.scope.accessKey, Region: q.scope.region, Host: q.r.Host, log: q.mux.log}
-	if trace := header(q.r, "X-Amzn-Trace-Id"); len(trace) <= maxTraceID {
+	if trace := Header(q.r.Header, "X-Amzn-Trace-Id"); len(trace) <= maxTraceID {
 		q.call.TraceID = trace
 	}
 	q.ctx = callContext{q.r.Context(), &q.call}

@@ -36,7 +36,7 @@ const algorithm = "AWS4-HMAC-SHA256"
 
 // scopeOf reads the credential from the Authorization header or a presigned URL; the zero scope when there is none.
 func scopeOf(r *http.Request) (s scope) {
-	if auth := header(r, "Authorization"); auth != "" {
+	if auth := Header(r.Header, "Authorization"); auth != "" {
 		rest, ok := strings.CutPrefix(auth, algorithm)
 		if !ok {
 			return s

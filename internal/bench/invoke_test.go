@@ -81,25 +81,26 @@ func BenchmarkInvoke(b *testing.B) {
 					}
 					if l.handler == "bootstrap" && workers == 1 && *withPeers {
 						if addr, request := interfaceEmulator(b, l); addr != "" {
-							others = append(others, contender{"rie", func(b *testing.B) sample {
-								s := callers(b, 1, addr, request)
-								s.cpu = 0 // is this process's, which here is only the load's
-								return s
-							}})
+							others = append(others, outside("rie", workers, addr, request))
 						}
 					}
 					if peer != "" {
-						others = append(others, contender{"serverless-offline", func(b *testing.B) sample {
-							s := callers(b, workers, peer, invokeRequest(peer))
-							s.cpu = 0 // is this process's, which here is only the load's
-							return s
-						}})
+						others = append(others, outside("serverless-offline", workers, peer, invokeRequest(peer)))
 					}
 					compare(b, contender{"platform", func(b *testing.B) sample { return callers(b, workers, teal, request) }}, others...)
 				})
 			}
 		})
 	}
+}
+
+// outside is a contender in a process of its own: the processor time that is measured is only the load's, and left out.
+func outside(name string, workers int, addr string, request []byte) contender {
+	return contender{name, func(b *testing.B) sample {
+		s := callers(b, workers, addr, request)
+		s.cpu = 0
+		return s
+	}}
 }
 
 // callers loads addr with workers keep-alive connections.

@@ -96,9 +96,14 @@ func FromXRay(h string) (c Context, ok bool) {
 	return c, c.valid()
 }
 
+// xrayLen is how long AWS's trace header is at most.
+const xrayLen = len("Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0")
+
 // XRay writes c as AWS's trace header.
-func (c Context) XRay() string {
-	b := make([]byte, 0, len("Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0"))
+func (c Context) XRay() string { return string(c.AppendXRay(make([]byte, 0, xrayLen))) }
+
+// AppendXRay is XRay at the end of b.
+func (c Context) AppendXRay(b []byte) []byte {
 	b = hex.AppendEncode(append(b, "Root=1-"...), c.Trace[:4])
 	b = hex.AppendEncode(append(b, '-'), c.Trace[4:])
 	if c.Span != [8]byte{} {
@@ -111,7 +116,7 @@ func (c Context) XRay() string {
 	default:
 		b = append(b, ";Sampled=0"...)
 	}
-	return string(b)
+	return b
 }
 
 // digits reads text, lower-case hex digits that must fill to.

@@ -74,10 +74,10 @@ func (s *Service) invokeHTTP(w http.ResponseWriter, r *http.Request) (inv *invoc
 // readInvocation reads the request of Invoke or InvokeWithResponseStream.
 func (s *Service) readInvocation(w http.ResponseWriter, r *http.Request) (inv *invocation, err error) {
 	h := r.Header
-	logs := first(h, "X-Amz-Log-Type")
+	logs := awsproto.Header(h, "X-Amz-Log-Type")
 	inv = &invocation{
-		kind: sdktypes.InvocationType(first(h, "X-Amz-Invocation-Type")), requestID: first(w.Header(), "X-Amzn-Requestid"),
-		traceID: first(h, "X-Amzn-Trace-Id"), clientContext: first(h, "X-Amz-Client-Context"), tail: logs == "Tail",
+		kind: sdktypes.InvocationType(awsproto.Header(h, "X-Amz-Invocation-Type")), requestID: awsproto.Header(w.Header(), "X-Amzn-Requestid"),
+		traceID: awsproto.Header(h, "X-Amzn-Trace-Id"), clientContext: awsproto.Header(h, "X-Amz-Client-Context"), tail: logs == "Tail",
 	}
 	if inv.requestID == "" {
 		inv.requestID = awsproto.NewRequestID()
@@ -91,21 +91,13 @@ func (s *Service) readInvocation(w http.ResponseWriter, r *http.Request) (inv *i
 		return nil, err
 	}
 	switch {
-	case first(h, "X-Amz-Durable-Execution-Name") != "":
+	case awsproto.Header(h, "X-Amz-Durable-Execution-Name") != "":
 		return nil, unsupported("DurableExecutionName", "there are no durable functions")
-	case first(h, "X-Amz-Tenant-Id") != "":
+	case awsproto.Header(h, "X-Amz-Tenant-Id") != "":
 		return nil, unsupported("TenantId", "environments are not isolated by tenant")
 	}
 	inv.payload, err = readPayload(r)
 	return inv, err
-}
-
-// first is a header by its canonical name, which Header.Get would check each time.
-func first(h http.Header, name string) string {
-	if v := h[name]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
 }
 
 // queryValue is the first value of a parameter. The usual query, that parameter alone with nothing encoded, is not parsed.

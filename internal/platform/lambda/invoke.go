@@ -243,5 +243,5 @@ func newTraceID(sampled bool, unix int64, lineage string) string {
 	c := trace.Begin(unix)
 	binary.BigEndian.PutUint64(c.Span[:], rand.Uint64()|1)
 	c.Sampled, c.Decided = sampled, true
-	return c.XRay() + lineage
+	return string(append(c.AppendXRay(make([]byte, 0, 128)), lineage...))
 }
