@@ -263,3 +263,29 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("%d requests were answered", n)
 	}
 }
+
+// What a handler may keep stays as it was: another goroutine may still send it on.
+func TestHandlersMayKeep(t *testing.T) {
+	type kept struct {
+		list []string
+		body []byte
+	}
+	var all []kept
+	_, addr := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		all = append(all, kept{r.Header["A"], r.Body.(interface{ Bytes() []byte }).Bytes()})
+	}))
+	c, r := dialed(t, addr)
+	for i := range 3 {
+		fmt.Fprintf(c, "POST /hot HTTP/1.1\r\nHost: x\r\nA: %d\r\nContent-Length: 1\r\n\r\n%d", i, i)
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	for i, k := range all {
+		if want := fmt.Sprint(i); len(all) != 3 || k.list[0] != want || string(k.body) != want {
+			t.Errorf("of request %d: %q %q", i, k.list, k.body)
+		}
+	}
+}
