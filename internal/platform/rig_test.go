@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -61,11 +62,37 @@ func reachableDir(t *testing.T) string {
 	return filepath.Join(dir, "data")
 }
 
+// diary keeps what the platform logs, and shows it when the test has failed.
+func diary(t *testing.T) *slog.Logger {
+	var mu sync.Mutex
+	var b bytes.Buffer
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if t.Failed() && b.Len() > 0 {
+			t.Logf("the platform's log:\n%s", &b)
+		}
+	})
+	return slog.New(slog.NewTextHandler(writer(func(line []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return b.Write(line)
+	}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// writer is a function as a Writer.
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }
+
 // start brings up a platform on a free port, or on the address of cfg when it names one.
 func start(t *testing.T, cfg Config) *rig {
 	t.Helper()
 	if cfg.DataDir == "" {
 		cfg.DataDir = reachableDir(t)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = diary(t)
 	}
 	l, err := net.Listen("tcp", orElse(cfg.Address, "127.0.0.1:0"))
 	if err != nil {

@@ -326,7 +326,9 @@ func write(path string, n int64) error {
 		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	if _, err := unix.Write(fd, strconv.AppendInt(nil, n, 10)); err != nil {
+	b := strconv.AppendInt(nil, n, 10)
+	// a limit of memory is not set while a signal is pending, and Go's scheduler sends some
+	if err := uninterrupted(func() error { _, err := unix.Write(fd, b); return err }); err != nil {
 		return &os.PathError{Op: "write", Path: path, Err: err}
 	}
 	return nil

@@ -76,11 +76,13 @@ func peerUID(nc net.Conn) (uint32, error) {
 	copy(q[28:], local.IP.To4())
 	ne.PutUint32(q[48:], ^uint32(0)) // no cookie
 	ne.PutUint32(q[52:], ^uint32(0))
-	if err := unix.Sendto(fd, b[:], 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	err = uninterrupted(func() error { return unix.Sendto(fd, b[:], 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) })
+	if err != nil {
 		return 0, err
 	}
 	var in [1024]byte
-	n, _, err := unix.Recvfrom(fd, in[:], 0)
+	var n int
+	err = uninterrupted(func() (err error) { n, _, err = unix.Recvfrom(fd, in[:], 0); return err })
 	if err != nil {
 		return 0, err
 	}

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -233,6 +234,15 @@ func limit(pid, resource int, n uint64) {
 	var old unix.Rlimit
 	if unix.Prlimit(pid, resource, nil, &old) == nil && old.Max > n {
 		_ = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: n, Max: n}, nil)
+	}
+}
+
+// uninterrupted repeats a system call that a signal has ended before it did anything (signal(7)).
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
 	}
 }
 
