@@ -37,10 +37,24 @@ func loopback(t *testing.T, handler http.Handler) aws.Config {
 		Region:                      "us-east-1",
 		Credentials:                 credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 		BaseEndpoint:                aws.String("http://" + addr),
-		HTTPClient:                  &http.Client{Transport: transport},
+		HTTPClient:                  &http.Client{Transport: unhurried{transport}},
 		RetryMaxAttempts:            1,
 		RequestMinCompressSizeBytes: 0,
 	}
+}
+
+// unhurried lets only Read be seen of a request's body. The SDK closes the body once the answer has begun, and a closed
+// body's WriteTo gives io.EOF as an error (smithy-go 1.28, transport/http/internal/io): a server that answers before
+// net/http has looked for more of the body then loses the connection in the middle of a long answer. The SDK's retries
+// hide it; here there are none.
+type unhurried struct{ http.RoundTripper }
+
+func (u unhurried) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return u.RoundTripper.RoundTrip(r)
 }
 
 func newMux(t *testing.T, cfg Config, services ...*Service) *Mux {
