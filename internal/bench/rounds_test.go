@@ -33,12 +33,21 @@ type contender struct {
 	run  func(b *testing.B) sample
 }
 
-// compare makes b.N rounds and reports the first contender against each of the others.
+// compare makes b.N rounds and reports the first contender against each of the others. Before, each runs once: what is made
+// at the first request is made then.
 func compare(b *testing.B, first contender, others ...contender) {
 	b.Helper()
+	compareWarm(b, 1, first, others...)
+}
+
+// compareWarm is compare after a number of rounds that do not count.
+func compareWarm(b *testing.B, warming int, first contender, others ...contender) {
+	b.Helper()
 	all := append([]contender{first}, others...)
-	for _, c := range all {
-		c.run(b) // what is made at the first request is made now
+	for range warming {
+		for _, i := range rand.Perm(len(all)) {
+			all[i].run(b)
+		}
 	}
 	seen := make([][]sample, len(all))
 	for b.Loop() {
