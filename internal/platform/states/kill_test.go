@@ -120,7 +120,8 @@ func TestKill9(t *testing.T) {
 	m := create(t, s, "m", everything, false)
 	shut(t, s, db)
 	acked := map[string]int{}
-	for round := range 10 {
+	const enough = 100
+	for round := 0; round < 10 || len(acked) < enough && round < 50; round++ { // a busy machine starts few at a time
 		for arn, n := range killed(t, path, time.Duration(20+rng.IntN(600))*time.Millisecond) {
 			if _, twice := acked[arn]; twice {
 				t.Fatalf("round %d: %s was acknowledged twice", round, arn)
@@ -128,7 +129,7 @@ func TestKill9(t *testing.T) {
 			acked[arn] = n
 		}
 	}
-	if len(acked) < 100 {
+	if len(acked) < enough {
 		t.Fatalf("only %d executions were acknowledged: the test shows nothing", len(acked))
 	}
 	t.Logf("%d executions were acknowledged", len(acked))
