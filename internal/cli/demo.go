@@ -159,10 +159,12 @@ func (d *demo) release(ctx context.Context, colour string) (deployment, error) {
 // story is the demo, from blue to the counts.
 func (d *demo) story(ctx context.Context) error {
 	d.say("1  blue is released")
+	began := time.Now()
 	initial, err := d.release(ctx, "blue")
 	if err != nil {
 		return err
 	}
+	took := time.Since(began)
 	d.keepPromise(initial.ExitCode == ExitDone, "blue is released", "%s, %s", initial.State.Plan.Release, versionsOf(initial.State.Release))
 	if initial.ExitCode != ExitDone {
 		return &Error{Code: ExitFailed, Err: fmt.Errorf("blue was not promoted: %s", initial.State.Cause)}
@@ -173,7 +175,8 @@ func (d *demo) story(ctx context.Context) error {
 	d.say("2  steady traffic flows to %s/hello, and a long workflow is started", d.api)
 	t := startTraffic(ctx, d.api+"/hello", requestsPerSecond)
 	defer t.Stop()
-	long, err := d.startOrder(ctx, 8)
+	// Its three waits are longer together than green's release takes, here and on a machine that is slower.
+	long, err := d.startOrder(ctx, min(max(8, int(took.Seconds())), 60))
 	if err != nil {
 		return err
 	}
