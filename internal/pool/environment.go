@@ -129,7 +129,7 @@ func (e *environment) end() {
 	e.p.detach(func() {
 		select {
 		case <-process.Done():
-		case <-time.After(endGrace):
+		case <-time.After(e.p.grace):
 		}
 		e.kill()
 	})

@@ -124,6 +124,7 @@ type Pool struct {
 	extra   []string
 	courier *courier // nil without logs
 	stock   *stock
+	grace   time.Duration // endGrace, but in tests
 
 	mu      sync.Mutex
 	s       *sched
@@ -137,7 +138,7 @@ type Pool struct {
 
 // New makes a pool. It fails when its directory cannot be used.
 func New(cfg Config) (*Pool, error) {
-	p := &Pool{cfg: cfg, log: cfg.Log, live: make(map[*environment]struct{}), closing: make(chan struct{})}
+	p := &Pool{cfg: cfg, log: cfg.Log, live: make(map[*environment]struct{}), closing: make(chan struct{}), grace: endGrace}
 	if p.log == nil {
 		p.log = slog.Default()
 	}

@@ -157,6 +157,7 @@ func TestTerm(t *testing.T) {
 				cfg.IdleTimeout = time.Millisecond
 			}
 			p := newPool(t, cfg)
+			p.grace = 20 * time.Second // however busy the machine
 			f := language(t, p, "python3.11", "python")("app.handler")
 			g := newGate(t, 2, 0)
 			if r := invoke(t, p, f, fmt.Sprintf(`{"do":"on term","arg":%q}`, g.addr)); string(r.Payload) != `"will"` {
