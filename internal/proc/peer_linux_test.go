@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-func TestOwns(t *testing.T) {
-	s := newSandbox(t)
-	if !s.holds("the Runtime API knows its caller") {
+// connection is one to this test from itself, where the machine tells whose it is.
+func connection(t *testing.T, s *Sandbox) net.Conn {
+	t.Helper()
+	if !s.holds(propCaller) {
 		t.Skip("this machine does not tell the owners of sockets")
 	}
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -20,12 +21,18 @@ func TestOwns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
+	t.Cleanup(func() { out.Close() })
 	in, err := ln.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
+	t.Cleanup(func() { in.Close() })
+	return in
+}
+
+func TestOwns(t *testing.T) {
+	s := newSandbox(t)
+	in := connection(t, s)
 	if newSlot(t, s).Owns(in) {
 		t.Error("the test's own connection passes for one of a function")
 	}

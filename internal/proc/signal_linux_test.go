@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"net"
 	"os"
 	"strconv"
 	"testing"
@@ -50,21 +49,7 @@ func TestStartsAmidSignals(t *testing.T) {
 }
 
 func TestPeerAmidSignals(t *testing.T) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	out, err := net.Dial("tcp4", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	in, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
+	in := connection(t, newSandbox(t))
 	storm(t)
 	for range 2000 {
 		if uid, err := peerUID(in); err != nil || uid != uint32(os.Getuid()) {
