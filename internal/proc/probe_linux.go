@@ -188,11 +188,7 @@ func (s *Sandbox) try() error {
 			return err
 		}
 		var ws syscall.WaitStatus
-		for {
-			if _, err := syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
-				return err
-			}
-		}
+		return uninterrupted(func() error { _, err := syscall.Wait4(pid, &ws, 0, nil); return err })
 	})
 }
 

@@ -277,18 +277,11 @@ func (p *Process) waitBlocking() {
 // ended reports whether the process has ended; it stays there to be collected.
 func ended(kind, id, flags int) bool {
 	var info unix.Siginfo
-	for {
-		err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOWAIT|flags, nil)
-		switch err {
-		case nil:
-			return info.Signo != 0
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
-			return true
-		}
+	err := uninterrupted(func() error { return unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOWAIT|flags, nil) })
+	if err == nil {
+		return info.Signo != 0
 	}
+	return !errors.Is(err, unix.EAGAIN)
 }
 
 func maxRSS(u *syscall.Rusage) int64 { return u.Maxrss << 10 }
